@@ -1,0 +1,7 @@
+"""One-class classification of images and tables with scikit-learn estimators trained by PyTorch."""
+
+from .reconstruction import CAE, SAE, ConOCC
+from .svm import COCSVM, OCSVM
+
+__version__ = "0.1.0"
+__all__ = ["CAE", "COCSVM", "OCSVM", "SAE", "ConOCC"]

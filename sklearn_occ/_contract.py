@@ -1,0 +1,214 @@
+"""BaseOneClass: what every detector promises, from `X` to the threshold. NumPy only."""
+
+import warnings
+from abc import abstractmethod
+from numbers import Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
+from sklearn.utils.validation import check_is_fitted
+
+from ._input import ImageInputMixin, majority_rows
+
+_LARGEST_SEED = 2**31 - 1
+
+
+class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
+    """One-class classifier: fit the majority, score, threshold.
+
+    A subclass writes `_fit(X, X_valid)` and `_score_samples(X)` (float64, higher = majority), both on
+    `X` of shape `(n, d)` or `(n, C, H, W)` that was validated here; `_own_offset()` where the method has
+    a threshold of its own (`contamination="auto"`).
+    """
+
+    _parameter_constraints: dict = {
+        "contamination": [Interval(Real, 0, 0.5, closed="right"), None],
+        "threshold_data": [StrOptions({"train", "validation"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "image_shape": [tuple, list, None],
+        "random_state": ["random_state"],
+    }
+
+    @abstractmethod
+    def _fit(self, X, X_valid): ...
+
+    @abstractmethod
+    def _score_samples(self, X): ...
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Train on the majority rows of `X` and set the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Table or images; uint8 images are read as value / 255.
+        y : array-like of shape (n,), optional
+            1 for the majority, -1 for the minority: rows labelled -1 are never trained on. Any other `y`
+            is ignored.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        continues = self._continues()
+        X = self._read_X(X, reset=not continues)
+        rows = np.flatnonzero(majority_rows(y, len(X)))
+        if not continues:
+            self._seed = check_random_state(self.random_state).randint(_LARGEST_SEED)
+        self._training_rows, held_out = self._hold_out(rows)
+        X, X_valid = _take(X, self._training_rows), _take(X, held_out)
+        _refuse_degenerate(X)
+        if not continues:
+            self._remember_range(X)
+        self._fit(X, X_valid)
+        calibration = X_valid if self.threshold_data == "validation" else X
+        self.calibration_scores_ = np.sort(self._finite_scores(calibration))
+        if len(calibration) > 1 and np.ptp(self.calibration_scores_) == 0:
+            warnings.warn(
+                f"{type(self).__name__} gives all {len(calibration)} calibration rows the score "
+                f"{self.calibration_scores_[0]:g}: the model has collapsed and cannot tell rows apart. Scale "
+                "X, train longer or change the learning rate.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        self._set_offset()
+        return self
+
+    def fit_predict(self, X, y=None):
+        """Fit on the majority rows of `X`, then label every row: 1 majority, -1 minority."""
+        return self.fit(X, y).predict(X)
+
+    def score_samples(self, X):
+        """Score each row, higher = more like the majority.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted; flattened images are taken too.
+
+        Returns
+        -------
+        scores : ndarray of shape (n,), float64
+            The class docstring says what the score is, and its unit.
+        """
+        check_is_fitted(self)
+        return self._finite_scores(self._read_X(X, reset=False))
+
+    def decision_function(self, X):
+        """Score minus `offset_`: at least 0 for the majority. Returns float64 of shape (n,)."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Label each row: 1 majority, -1 minority. Returns int of shape (n,)."""
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def p_value(self, X):
+        """Share of calibration rows that look no more normal: `(1 + #{s_cal <= s}) / (n_cal + 1)`.
+
+        A conformal p-value, uniform on new majority rows, when the calibration rows were held out
+        (`threshold_data="validation"`); too small on new rows when they were trained on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows to judge.
+
+        Returns
+        -------
+        p : ndarray of shape (n,), float64
+            In (0, 1]; small = unlike the majority.
+
+        References
+        ----------
+        Vovk, Gammerman, Shafer (2005), Algorithmic Learning in a Random World, section 2.2.
+        """
+        not_above = np.searchsorted(self.calibration_scores_, self.score_samples(X), side="right")
+        return (1 + not_above) / (len(self.calibration_scores_) + 1)
+
+    def set_contamination(self, contamination):
+        """Move the threshold without fitting again.
+
+        Parameters
+        ----------
+        contamination : float in (0, 0.5], None or (where the method has it) "auto"
+            As in the constructor.
+
+        Returns
+        -------
+        self
+            With the parameter and `offset_` changed.
+        """
+        check_is_fitted(self)
+        allowed = {"contamination": self._parameter_constraints["contamination"]}
+        validate_parameter_constraints(allowed, {"contamination": contamination}, type(self).__name__)
+        self.contamination = contamination
+        self._set_offset()
+        return self
+
+    def _continues(self):
+        """Whether this fit adds to an earlier one."""
+        return False
+
+    def _hold_out(self, rows):
+        """Split the majority rows into those trained on and those held out (None where none are)."""
+        if len(rows) < 2:
+            raise ValueError(
+                f"X holds {len(rows)} majority row (1 sample labelled 1), expected at least 2; add rows."
+            )
+        if self.validation_fraction is None:
+            if self.threshold_data == "validation":
+                raise ValueError(
+                    "threshold_data='validation' needs rows to be held out, but validation_fraction is None; "
+                    "set it, for example to 0.2."
+                )
+            return rows, None
+        n_held_out = max(1, round(self.validation_fraction * len(rows)))
+        if len(rows) - n_held_out < 2:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} holds out {n_held_out} of {len(rows)} majority rows "
+                "and leaves fewer than 2 to train on; lower it or add rows."
+            )
+        order = np.random.default_rng(self._seed).permutation(len(rows))
+        return rows[np.sort(order[n_held_out:])], rows[np.sort(order[:n_held_out])]
+
+    def _finite_scores(self, X):
+        scores = self._score_samples(X)
+        bad = np.flatnonzero(~np.isfinite(scores))
+        if len(bad):
+            raise ValueError(
+                f"The score of row {bad[0]} is {scores[bad[0]]} ({len(bad)} such rows), expected a finite number; "
+                f"the largest value of that row is {np.abs(X[bad[0]]).max():g}: scale or remove it."
+            )
+        return scores
+
+    def _set_offset(self):
+        if self.contamination is None:
+            self.offset_ = float(self.calibration_scores_[0])
+        elif self.contamination == "auto":
+            self.offset_ = self._own_offset()
+        else:
+            self.offset_ = float(np.quantile(self.calibration_scores_, self.contamination))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _take(X, rows):
+    if rows is None or len(rows) == len(X):  # all rows: no copy
+        return None if rows is None else X
+    return X[rows]
+
+
+def _refuse_degenerate(X):
+    if all(np.array_equal(X[0], row) for row in X[1:]):
+        raise ValueError(
+            f"All {len(X)} majority rows of X are identical, expected at least two that differ; "
+            "check how X was read."
+        )

@@ -1,0 +1,88 @@
+"""Parameter docs that every deep method shares, written once and filled into each class docstring."""
+
+from textwrap import indent
+
+_SHARED = {
+    "threshold parameters": """\
+threshold_data : {"train", "validation"}, default="train"
+    Rows whose scores set the threshold and the p-values. Scores of rows that were trained on are too
+    good: with "train" more new majority rows than `contamination` fall below the threshold.
+    "validation" takes the rows that `validation_fraction` holds out.
+validation_fraction : float in (0, 1), default=None
+    Share of the majority rows that is held out of training; None holds out none.
+image_shape : tuple (H, W) or (C, H, W), default=None
+    Shape of the images when `X` is flattened, (n, C*H*W). None reads a 2-D `X` as a table.
+random_state : int, RandomState or None, default=None
+    An int gives the same scores bit for bit on the same machine with the same number of threads. None draws
+    one seed from NumPy's global generator.""",
+    "autoencoder parameters": """\
+encoder : torch.nn.Module or callable, default=None
+    A module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a factory
+    `encoder(shape, n_components)` that returns one; shape is (C, H, W), or (n_features,) for a table. None: for
+    images the convolutions of figure 1 of Gao et al. (`nn.ConvEncoder`), for a table linear layers
+    (`nn.DenseEncoder`).
+decoder : torch.nn.Module or callable, default=None
+    The way back, (b, n_components) -> (b, *shape), or a factory `decoder(n_components, shape)`. It ends
+    without an activation; `output_activation` follows it.
+n_components : int, default=None
+    Width of the code. None: 256 for images, at most a quarter of their values; half of the features
+    of a table, at most 32; or what a given `encoder` has.
+channels : int, default=64
+    Channels of the first stage of the default network of images (64 in the paper); the following stages
+    double them, up to eight times.
+output_activation : {"auto", "sigmoid", "linear"}, default="auto"
+    "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it by hand
+    where a fold of a cross-validation could differ.""",
+    "training parameters": """\
+max_epochs : int, default=1000
+    Passes over the training rows.
+batch_size : int, default=128
+    Rows of a training step.
+optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
+    "sgd" has momentum 0.9. A callable is a `torch.optim` class or a function
+    `optimizer(parameters, lr=, weight_decay=)`.
+weight_decay : float, default=0.0
+    L2 penalty on the weights, as the optimizer defines it.""",
+    "engine parameters": """\
+callbacks : list of skorch callbacks, default=None
+    Callbacks or (name, callback) pairs, copied for each fit. One that monitors the validation loss
+    needs `validation_fraction`.
+device : str or torch.device, default="auto"
+    "auto" takes CUDA where there is one, else the CPU; or "cpu", "cuda", "cuda:1".
+verbose : int, default=0
+    1 prints the losses of each epoch.
+warm_start : bool, default=False
+    Whether `fit` on a fitted estimator adds `max_epochs` epochs: network, optimizer, random numbers and
+    whatever the first fit set from the data go on; other parameters changed in between are not looked at.
+checkpoint : str or path, default=None
+    File that keeps the state of the fit. A fit that was killed goes on from it when it is called again with the
+    same parameters and data, and gives the same model, bit for bit on the CPU; a finished one is
+    loaded. Needs an int `random_state`; one file for each fit. Callbacks with counters of their own
+    (skorch's EarlyStopping) count anew.""",
+    "deep attributes": """\
+net_ : skorch.NeuralNet
+    The trained net: `net_.module_`, `net_.criterion_`, `net_.optimizer_`.
+history_ : skorch.history.History
+    One row for each epoch, with `train_loss`, `valid_loss` where rows are held out, and `dur` (s).
+device_ : torch.device
+    Where the network is.""",
+    "threshold attributes": """\
+offset_ : float
+    Threshold on the score: `decision_function = score_samples - offset_`.
+calibration_scores_ : ndarray of float64, ascending
+    Scores of the rows that set the threshold.
+image_shape_ : tuple (C, H, W) or None
+    Shape of one image; None for a table.
+n_features_in_ : int
+    Values of one row.
+feature_names_in_ : ndarray of str
+    Column names, when `X` was a data frame.""",
+}
+
+
+def with_shared_docs(cls):
+    """Replace each line `{name}` of the class docstring by the text of that name."""
+    if cls.__doc__ is not None:  # python -OO strips them
+        for name, text in _SHARED.items():
+            cls.__doc__ = cls.__doc__.replace(f"    {{{name}}}", indent(text, "    "))
+    return cls

@@ -1,0 +1,139 @@
+"""What may come in: `X` as a table or as images, `y` as scikit-learn's outlier labels."""
+
+import warnings
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+MAX_CHANNELS_LAST = 4  # a last axis this short, behind a longer second one, is a channel axis
+
+
+class ImageInputMixin:
+    """Reads `X` into `(n, d)` or `(n, C, H, W)` and remembers what was fitted.
+
+    The estimator has a parameter `image_shape`. Fitting sets `n_features_in_`, `feature_names_in_`
+    (data frames) and `image_shape_`, `(C, H, W)` or None for a table.
+    """
+
+    def _read_X(self, X, *, reset):
+        """Validate `X`; `reset` is True when fitting. Floats keep their precision, images of uint8 their bytes."""
+        X = _as_array(X)
+        given = _shape_of_images(X, type(self).__name__)
+        wanted = _three_axes(self.image_shape) if reset else self.image_shape_
+        if given is None and wanted is not None and X.ndim == 2:
+            given = wanted if X.shape[1] == np.prod(wanted) else None
+            if given is None and reset:
+                raise ValueError(
+                    f"X has {X.shape[1]} columns, but image_shape={self.image_shape} needs {np.prod(wanted)}; "
+                    "set image_shape to the shape of one image, channels first."
+                )
+        if given is not None and given != wanted and not (reset and wanted is None):
+            fitted = "a table" if wanted is None else f"images of shape {wanted}"
+            source = "image_shape asks for" if reset else f"{type(self).__name__} was fitted on"
+            raise ValueError(
+                f"X holds images of shape {given} (channels, height, width), but {source} {fitted}; "
+                "resize or reshape X, or fit again."
+            )
+        flat = X if X.ndim <= 2 else X.reshape(len(X), -1)
+        dtypes = [np.float64, np.float32] if given is None else [np.float64, np.float32, np.uint8]
+        flat = validate_data(self, flat, reset=reset, dtype=dtypes, ensure_min_samples=2 if reset else 1)
+        if reset:
+            self.image_shape_ = given
+            self._row_shape = X.shape[1:]
+        else:
+            self._check_range(flat)
+        return flat if given is None else flat.reshape(-1, *given)
+
+    def _remember_range(self, X):
+        """Keep what `_check_range` compares with; called with the rows that are fitted."""
+        self._fitted_uint8 = X.dtype == np.uint8
+        self._fitted_above_one = not self._fitted_uint8 and bool(X.max() > 1)
+
+    def _check_range(self, X):
+        if self.image_shape_ is None or self._fitted_uint8 == (X.dtype == np.uint8):
+            return
+        name = type(self).__name__
+        if self._fitted_uint8 and X.max() > 1:
+            raise ValueError(
+                f"{name} was fitted on uint8 images, read as [0, 1], but X holds floats up to {X.max():g}; "
+                "pass uint8 images or divide X by 255."
+            )
+        if self._fitted_above_one:
+            raise ValueError(
+                f"{name} was fitted on float images with values above 1, but X is uint8, which is read as "
+                "[0, 1]; pass X in the dtype and range of the fitted images."
+            )
+
+
+def as_float(X):
+    """Images of uint8 divided by 255 as float32; any other array as it is."""
+    return X.astype(np.float32) / np.float32(255) if X.dtype == np.uint8 else X
+
+
+def majority_rows(y, n_samples):
+    """Mask of the rows to train on: those labelled 1 when every label is 1 or -1, else all of them."""
+    if y is None:
+        return np.ones(n_samples, dtype=bool)
+    y = np.asarray(y)
+    if y.ndim == 0 or len(y) != n_samples:
+        got = "a scalar" if y.ndim == 0 else f"{len(y)} labels"
+        raise ValueError(f"y has {got}, but X has {n_samples} rows; give one label for each row, or y=None.")
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y.ravel()
+    values = set(y.ravel().tolist()) if y.ndim == 1 else set()
+    if values and values <= {1, -1}:
+        rows = y == 1
+        if not rows.any():
+            raise ValueError(
+                "y labels every row -1, so no majority row is left to train on; the majority is labelled 1."
+            )
+        return rows
+    if len(values) == 2:
+        first, second = sorted(values, key=str)
+        warnings.warn(
+            f"y holds the two values {first!r} and {second!r}, which are not 1 (majority) and -1 (minority): "
+            "y is ignored and every row is trained on. Convert it, for example with "
+            f"y = np.where(y == {first!r}, 1, -1) if {first!r} is the majority.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return np.ones(n_samples, dtype=bool)
+
+
+def _as_array(X):
+    if hasattr(X, "detach"):  # a torch tensor, on any device
+        return X.detach().cpu().numpy()
+    if hasattr(X, "ndim"):  # arrays, memory maps, data frames, sparse matrices
+        return X
+    try:
+        return np.asarray(X)
+    except ValueError as error:
+        raise ValueError(
+            "X is a list whose items differ in shape, expected one array; bring all images to one size."
+        ) from error
+
+
+def _three_axes(shape):
+    if shape is None:
+        return None
+    shape = tuple(shape)
+    if len(shape) not in (2, 3) or any(int(side) != side or side < 1 for side in shape):
+        raise ValueError(f"image_shape={shape}, expected (height, width) or (channels, height, width).")
+    shape = tuple(int(side) for side in shape)
+    return shape if len(shape) == 3 else (1, *shape)
+
+
+def _shape_of_images(X, name):
+    """`(C, H, W)` of an array with three or four axes, None for fewer."""
+    if X.ndim > 4:
+        raise ValueError(
+            f"X has {X.ndim} axes, but {name} takes a table (n, d) or images (n, H, W) or (n, C, H, W); reshape X."
+        )
+    if X.ndim == 4 and X.shape[3] <= MAX_CHANNELS_LAST < X.shape[1]:
+        raise ValueError(
+            f"X has shape {X.shape}, which looks like channels last, but {name} takes images channels first; "
+            "use np.moveaxis(X, -1, 1)."
+        )
+    if X.ndim == 4:
+        return tuple(X.shape[1:])
+    return (1, *X.shape[1:]) if X.ndim == 3 else None

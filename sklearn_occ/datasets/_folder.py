@@ -1,0 +1,159 @@
+"""A folder of image files as a one-class data set."""
+
+import os
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Interval, validate_params
+
+from ._reading import read_header, read_image
+from ._resizing import resize_image
+
+_FOLDERS = ("train", "test/majority", "test/minority")
+
+_DESCR = """\
+Images of the folder {path}
+Source and licence: the folder's owner knows.
+Images: {shape}, {dtype}; {made}.
+Counts: {n_train} training images, all majority; {n_test} test images, {n_majority} majority (label 1) and
+{n_minority} minority (label -1).
+Protocol: train/ for training; test/majority/ and test/minority/ for the test.
+"""
+
+
+@validate_params(
+    {"path": [str, os.PathLike], "image_size": [Interval(Integral, 1, None, closed="left"), None]},
+    prefer_skip_nested_validation=True,
+)
+def load_image_folder(path, *, image_size=None):
+    """Load PNG, JPEG and DICOM files that are sorted into three folders.
+
+    ::
+
+        path/train/            majority images to train on
+        path/test/majority/    majority images to test on
+        path/test/minority/    minority images to test on
+
+    Every file is read as :func:`read_image` reads it, in the order of the file names. All images get one
+    dtype: uint8 if every file is uint8, otherwise float32 in [0, 1] (uint8 files divided by 255). Files
+    whose name starts with a dot are passed over; anything else that is no image is an error. The files'
+    headers are read first, then one image after the other into the result.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The folder.
+    image_size : int or None, default=None
+        Side in pixels: every image is resized to ``(image_size, image_size)`` with anti-aliasing, and its
+        aspect ratio is lost. None keeps the size, which must then be the same for all.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        X_train : ndarray of shape (n_train, H, W) or (n_train, 3, H, W), uint8 or float32
+            The images of ``train/``.
+        X_test : ndarray of shape (n_test, H, W) or (n_test, 3, H, W), uint8 or float32
+            The images of ``test/majority/``, then those of ``test/minority/``.
+        y_test : ndarray of shape (n_test,), int
+            1 majority, -1 minority.
+        files_train, files_test : list of str
+            The file of each row.
+        image_shape : tuple
+            ``(1, H, W)`` or ``(3, H, W)``.
+        DESCR : str
+            Counts, shape and protocol.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a sub-folder is absent.
+    ValueError
+        If a sub-folder is empty, a file is no readable image, sizes differ and `image_size` is None, or
+        grey and colour images are mixed. The message names the files.
+
+    Examples
+    --------
+    >>> from sklearn_occ.datasets import load_image_folder
+    >>> data = load_image_folder("my_xrays", image_size=64)  # doctest: +SKIP
+    >>> data.X_train.shape, data.image_shape  # doctest: +SKIP
+    ((1341, 64, 64), (1, 64, 64))
+    """
+    path = Path(path)
+    train, majority, minority = (_list_files(path, name) for name in _FOLDERS)
+    test = majority + minority
+    shape, dtype = _common_shape_and_dtype(train + test, image_size)
+    X_train, X_test = (_read_all(files, shape, dtype, image_size) for files in (train, test))
+    return Bunch(
+        X_train=X_train,
+        X_test=X_test,
+        y_test=np.repeat([1, -1], [len(majority), len(minority)]),
+        files_train=[str(file) for file in train],
+        files_test=[str(file) for file in test],
+        image_shape=shape if len(shape) == 3 else (1, *shape),
+        DESCR=_DESCR.format(
+            path=path,
+            shape=" x ".join(str(side) for side in shape),
+            dtype=dtype,
+            made="their own size" if image_size is None else f"resized to {image_size} x {image_size}",
+            n_train=len(train),
+            n_test=len(test),
+            n_majority=len(majority),
+            n_minority=len(minority),
+        ),
+    )
+
+
+def _list_files(path, name):
+    folder = path / name
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"{str(path)!r} has no sub-folder {name!r}: create the three, {', '.join(map(repr, _FOLDERS))}."
+        )
+    files = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+    if not files:
+        raise ValueError(
+            f"The folder {str(folder)!r} is empty: put at least one PNG, JPEG or DICOM file there."
+        )
+    for file in files:
+        if file.is_dir():
+            raise ValueError(
+                f"{str(file)!r} is a folder, image files are expected: move its files one level up."
+            )
+    return files
+
+
+def _common_shape_and_dtype(files, image_size):
+    """Return the shape and dtype of one image of the result, from the headers alone."""
+    headers = [read_header(file) for file in files]
+    first, (first_shape, _) = files[0], headers[0]
+    for file, (shape, _) in zip(files, headers, strict=True):
+        if len(shape) != len(first_shape):
+            grey, colour = (first, file) if len(first_shape) == 2 else (file, first)
+            raise ValueError(
+                f"{str(grey)!r} is grey and {str(colour)!r} is colour: convert the images to one of the two."
+            )
+        if image_size is None and shape != first_shape:
+            raise ValueError(
+                f"{str(first)!r} has {_size(first_shape)} pixels (height x width) and {str(file)!r} has "
+                f"{_size(shape)}: give image_size= to resize all images to one size."
+            )
+    if image_size is not None:
+        first_shape = (*first_shape[:-2], image_size, image_size)
+    all_uint8 = all(dtype == np.uint8 for _, dtype in headers)
+    return first_shape, np.dtype(np.uint8 if all_uint8 else np.float32)
+
+
+def _size(shape):
+    return f"{shape[-2]} x {shape[-1]}"
+
+
+def _read_all(files, shape, dtype, image_size):
+    images = np.empty((len(files), *shape), dtype=dtype)
+    for row, file in enumerate(files):
+        image = read_image(file)
+        if image.dtype != dtype:
+            image = image.astype(np.float32) / 255
+        images[row] = image if image_size is None else resize_image(image, image_size)
+    return images

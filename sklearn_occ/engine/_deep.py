@@ -1,0 +1,226 @@
+"""BaseDeepOneClass: a module and a criterion become a detector."""
+
+import copy
+import warnings
+from abc import abstractmethod
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._contract import BaseOneClass
+from ._batches import resident
+from ._checkpoint import FitCheckpoint, identity_of_fit
+from ._net import OneClassNet
+from ._seeding import RandomStream
+
+_OPTIMIZERS = {
+    "adam": (torch.optim.Adam, {"fused": True}),
+    "adamw": (torch.optim.AdamW, {"fused": True}),
+    "sgd": (torch.optim.SGD, {"fused": True, "momentum": 0.9}),
+    "rmsprop": (torch.optim.RMSprop, {}),
+}
+_BLOCK_VALUES = 2**17  # values of X in one block of scoring: the fastest on a CPU's cache, and small on a GPU
+_NOT_THE_MODEL = {"checkpoint", "contamination", "device", "threshold_data", "verbose", "warm_start"}
+
+
+class BaseDeepOneClass(BaseOneClass):
+    """Detector whose score comes from a trained network.
+
+    A subclass writes `_make_module()`, an untrained `torch.nn.Module`, and `_make_criterion()`, a
+    `torch.nn.Module` with `forward(outputs, x)`, the loss of a batch, and `score(outputs, x)`, one float64 score a
+    row, higher = majority. It writes `_train(net, X, X_valid)` if one stage is not enough, `_make_callbacks()` if
+    something happens between epochs.
+    """
+
+    _parameter_constraints: dict = {
+        **BaseOneClass._parameter_constraints,
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "optimizer": [StrOptions(set(_OPTIMIZERS)), callable],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "callbacks": [list, tuple, None],
+        "device": [str, torch.device],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "checkpoint": [str, Path, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        lr,
+        max_epochs,
+        batch_size,
+        optimizer,
+        weight_decay,
+        contamination,
+        threshold_data,
+        validation_fraction,
+        callbacks,
+        image_shape,
+        device,
+        random_state,
+        verbose,
+        warm_start,
+        checkpoint,
+    ):
+        self.lr = lr
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.contamination = contamination
+        self.threshold_data = threshold_data
+        self.validation_fraction = validation_fraction
+        self.callbacks = callbacks
+        self.image_shape = image_shape
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.checkpoint = checkpoint
+
+    @abstractmethod
+    def _make_module(self): ...
+
+    @abstractmethod
+    def _make_criterion(self): ...
+
+    def _make_callbacks(self):
+        """Return what the method itself does between epochs, ahead of the user's callbacks."""
+        return []
+
+    def _train(self, net, X, X_valid):
+        net.train_stage("train", X, X_valid, epochs=self._epochs_in_all)
+
+    def _draws_globally(self):
+        """Whether the module is a user's and may draw from torch's global generator."""
+        return False
+
+    @property
+    def history_(self):
+        """Rows of one epoch each, with `train_loss`, `valid_loss` where rows are held out, and `dur` (s)."""
+        return self.net_.history_
+
+    @property
+    def device_(self):
+        """The `torch.device` that holds the network."""
+        return torch.device(self.net_.device)
+
+    def _continues(self):
+        return self.warm_start and hasattr(self, "net_")
+
+    def _fit(self, X, X_valid):
+        if self._continues():
+            net = self.net_
+            self._epochs_in_all = net.epochs_["train"] + self.max_epochs
+        else:
+            self._epochs_in_all = self.max_epochs
+            self._prepare(X)
+            device = _available(self.device, type(self).__name__)
+            checkpoint = self._make_checkpoint(X, X_valid)
+            net = self._make_net(device, [checkpoint] if checkpoint else [])
+            if checkpoint:
+                checkpoint.restore(net)
+        started_with = net.epochs_.get("train", 0)
+        tensors = [rows if rows is None else resident(rows, net.device) for rows in (X, X_valid)]
+        self._train(net, *tensors)
+        self.net_ = net
+        if net.interrupted_:
+            warnings.warn(
+                f"{type(self).__name__}.fit was interrupted after {net.epochs_['train'] - started_with} of "
+                f"{self._epochs_in_all - started_with} epochs; the estimator works with what it has learned. Fit with "
+                "warm_start=True to go on.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _prepare(self, X):
+        """Set what the module depends on, before it is built."""
+
+    def _make_net(self, device, last_callbacks):
+        with RandomStream(self._seed).as_global():
+            module = self._make_module()
+            criterion = self._make_criterion()
+        optimizer, options = _OPTIMIZERS.get(self.optimizer, (self.optimizer, {}))
+        return OneClassNet(
+            module,
+            criterion,
+            seed=self._seed,
+            draws_globally=self._draws_globally(),
+            optimizer=optimizer,
+            optimizer__weight_decay=self.weight_decay,
+            **{f"optimizer__{key}": value for key, value in options.items()},
+            lr=self.lr,
+            batch_size=self.batch_size,
+            callbacks=[*self._make_callbacks(), *self._users_callbacks(), *last_callbacks],
+            device=device,
+            verbose=self.verbose,
+        ).initialize()
+
+    def _users_callbacks(self):
+        callbacks = copy.deepcopy(list(self.callbacks or []))
+        for item in callbacks:
+            callback = item[-1] if isinstance(item, tuple) else item
+            monitored = getattr(callback, "monitor", None)
+            if self.validation_fraction is None and str(monitored).startswith("valid"):
+                raise ValueError(
+                    f"The callback {type(callback).__name__} monitors {monitored!r}, but validation_fraction is None, "
+                    "so no row is held out; set validation_fraction, for example to 0.2, or monitor 'train_loss'."
+                )
+        return callbacks
+
+    def _make_checkpoint(self, X, X_valid):
+        if self.checkpoint is None:
+            return None
+        folder = Path(self.checkpoint).absolute().parent
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"checkpoint={str(self.checkpoint)!r} lies in a folder that does not exist; create {str(folder)!r}."
+            )
+        if not isinstance(self.random_state, Integral):
+            raise ValueError(
+                f"checkpoint= needs an int random_state to resume to the same model, got {self.random_state!r}; "
+                "set one."
+            )
+        params = {k: v for k, v in self.get_params(deep=False).items() if k not in _NOT_THE_MODEL}
+        identity = identity_of_fit({"estimator": type(self), **params}, X, X_valid)
+        return FitCheckpoint(self.checkpoint, identity)
+
+    def _score_samples(self, X):
+        return self._evaluate(X, self.net_.criterion_.score)
+
+    def _evaluate(self, X, read, module=None):
+        return self.net_.evaluate(
+            X, read, block_size=self._block_size(), module=module, dtype=self._evaluation_dtype()
+        )
+
+    def _block_size(self):
+        rows = _BLOCK_VALUES // self.n_features_in_
+        return int(2 ** np.clip(np.floor(np.log2(max(rows, 1))), 0, 12))
+
+    def _evaluation_dtype(self):
+        """Float64 for tables, where it costs little; a user's network may know float32 only."""
+        in_double = self.image_shape_ is None and not self._draws_globally()
+        return torch.float64 if in_double else torch.float32
+
+
+def _available(device, name):
+    if str(device) == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} of {name} is not a device, expected 'auto', 'cpu', 'cuda' or 'cuda:0'."
+        ) from error
+    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if chosen.type not in ("cpu", "cuda") or (chosen.type == "cuda" and (chosen.index or 0) >= n_cuda):
+        raise ValueError(
+            f"device={str(device)!r} of {name} is not available ({n_cuda} CUDA devices are); use device='auto' or 'cpu'."
+        )
+    return str(chosen)

@@ -1,0 +1,237 @@
+"""OneClassNet: the one skorch net. It trains on device-resident batches and evaluates in fixed blocks."""
+
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
+from torch.func import functional_call
+from torch.utils._pytree import tree_map_only
+
+from ._batches import ResidentBatches, as_network_input
+from ._seeding import RandomStream
+
+_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class OneClassNet(NeuralNet):
+    """skorch net for `criterion(module(x), x)`, with named stages and a private random stream.
+
+    Parameters
+    ----------
+    module, criterion : torch.nn.Module
+        Built; `criterion(outputs, x)` is the loss, a scalar.
+    seed : int
+        Seed of the order of the rows, and of what a module with `draws_globally` draws.
+    draws_globally : bool
+        Whether the module may draw from torch's global generators (a user's dropout does): the net's
+        stream then stands in for them while it runs.
+    **kwargs
+        As for `skorch.NeuralNet`.
+
+    Attributes
+    ----------
+    epochs_ : dict of str to int
+        Epochs trained so far in each stage.
+    stage_ : str or None
+        The stage being trained.
+    interrupted_ : bool
+        Whether Ctrl-C ended the last stage early.
+    frozen_ : dict of str to list of str
+        Submodules of the module that are kept as they are while the rest trains, with the parameters that
+        could be trained before.
+    """
+
+    def __init__(self, module, criterion, *, seed=0, draws_globally=False, **kwargs):
+        super().__init__(module, criterion, train_split=None, **kwargs)
+        self.seed = seed
+        self.draws_globally = draws_globally
+
+    @property
+    def _default_callbacks(self):
+        return [
+            ("epoch_timer", EpochTimer()),
+            ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
+            ("valid_loss", PassthroughScoring(name="valid_loss")),
+            ("print_log", PrintLog()),
+        ]
+
+    def initialize(self):
+        """Set up modules, optimizer and callbacks, and start the random stream."""
+        self.stream_ = RandomStream(self.seed)
+        self.epochs_ = {}
+        self.stage_ = None
+        self.interrupted_ = False
+        self.frozen_ = {}
+        self.X_valid_ = None
+        return super().initialize()
+
+    def train_stage(self, name, X, X_valid=None, *, epochs):
+        """Train until the stage `name` has had `epochs` epochs in all, so that a resumed stage ends where it should.
+
+        Parameters
+        ----------
+        name : str
+            Key of the stage in `epochs_`.
+        X, X_valid : tensor of shape (n, ...) on the device
+            Rows to train on, and rows whose loss is recorded as `valid_loss`.
+        epochs : int
+            Total number of epochs of this stage.
+        """
+        done = self.epochs_.setdefault(name, 0)
+        if done >= epochs:
+            return
+        self.stage_, self.interrupted_, self.X_valid_ = name, False, X_valid
+        self.max_epochs = epochs - done
+        try:
+            self.partial_fit(X)
+        finally:
+            self.X_valid_ = None
+
+    def freeze(self, name):
+        """Keep a submodule as it is: no gradient, and batch normalisation in eval mode."""
+        trainable = [key for key, p in self.module_.get_submodule(name).named_parameters() if p.requires_grad]
+        self.module_.get_submodule(name).requires_grad_(False)
+        self.frozen_.setdefault(name, trainable)
+
+    def unfreeze(self, name):
+        """Train again what `freeze` stopped in a submodule."""
+        for key in self.frozen_.pop(name, []):
+            self.module_.get_submodule(name).get_parameter(key).requires_grad_(True)
+
+    # What skorch calls while it trains, in the order of the calls.
+
+    def fit_loop(self, X, y=None, **fit_params):
+        """As in skorch, which swallows Ctrl-C; here it leaves a trace."""
+        try:
+            return super().fit_loop(X, y, **fit_params)
+        except KeyboardInterrupt:
+            self.interrupted_ = True
+            raise
+
+    def get_split_datasets(self, X, y=None, **fit_params):
+        """Return the rows of the running stage: tensors already on the device."""
+        return X, self.X_valid_
+
+    def get_iterator(self, dataset, training=False):
+        """Batches sliced from the resident tensor, shuffled when training."""
+        return ResidentBatches(dataset, self.batch_size, self.stream_ if training else None)
+
+    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        """Count the epoch before the callbacks hear of it."""
+        super().on_epoch_end(net, dataset_train=dataset_train, dataset_valid=dataset_valid, **kwargs)
+        self.epochs_[self.stage_] += 1
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """One pass; the loss stays on the device until its end, unless a callback watches batches."""
+        if iterator is None:
+            return
+        self._set_training(training)
+        if self._is_watched():
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+            loss = self.history[-1, "batches", :, prefix + "_loss"][-1]
+        else:
+            total, n_rows = 0.0, 0
+            for batch in iterator:
+                total = total + step_fn(batch)["loss"].detach() * len(batch[0])
+                n_rows += len(batch[0])
+            loss = (total / n_rows).item()
+            self.history.new_batch()
+            self.history.record_batch(prefix + "_loss", loss)
+            self.history.record_batch(prefix + "_batch_size", n_rows)
+            self.history.record(prefix + "_batch_count", len(iterator))
+        if not np.isfinite(loss):
+            raise ValueError(
+                f"The {prefix} loss is {loss} in epoch {len(self.history)}, expected a finite number; lower lr "
+                f"(now {self.lr:g}) or bring X to a range near [0, 1]."
+            )
+
+    def train_step(self, batch, **fit_params):
+        """One optimizer step."""
+        if self._is_watched():
+            return super().train_step(batch, **fit_params)
+        self.optimizer_.zero_grad()
+        step = self.train_step_single(batch)
+        self.optimizer_.step()
+        return step
+
+    def train_step_single(self, batch, **fit_params):
+        """Loss and gradients of one batch; the mode was set when the epoch began."""
+        x = batch[0]
+        outputs = self.infer(x)
+        loss = self.get_loss(outputs, None, X=x)
+        loss.backward()
+        return {"loss": loss, "y_pred": outputs}
+
+    def infer(self, x, **fit_params):
+        """Outputs of the module for a batch on the device."""
+        with self._stand_in(self.stream_):
+            return self.module_(x)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """`criterion(outputs, x)`."""
+        return self.criterion_(y_pred, X)
+
+    @torch.no_grad()
+    def evaluate(self, X, read, *, block_size, module=None, dtype=torch.float32):
+        """`read(module(x), x)` for all rows of `X`, in eval mode, as a NumPy array of shape (n, ...).
+
+        Blocks all have `block_size` rows, the last one padded, because a float32 matrix product of another
+        height gives other last digits. `read` gets float64.
+
+        Parameters
+        ----------
+        X : array of shape (n, ...)
+            Rows on the host: uint8 images or floats.
+        read : callable
+            Gets outputs and inputs of a block, returns a tensor with one entry a row.
+        block_size : int
+            Rows of a block.
+        module : torch.nn.Module, optional
+            What to run: `module_`, or a part of it.
+        dtype : torch.dtype
+            Precision in which the module runs.
+        """
+        self._set_training(False)
+        module = self.module_ if module is None else module
+        weights = {k: v.to(dtype) if v.is_floating_point() else v for k, v in _tensors(module)}
+        parts = []
+        with self._stand_in(RandomStream(self.seed)):
+            for start in range(0, len(X), block_size):
+                rows = np.require(X[start : start + block_size], requirements=["C", "W"])
+                x = as_network_input(torch.from_numpy(rows).to(self.device), dtype)
+                n_rows = len(x)
+                if n_rows < block_size:
+                    x = torch.cat([x, x[:1].expand(block_size - n_rows, *x.shape[1:])])
+                outputs = functional_call(module, weights, (x,)) if dtype == torch.float64 else module(x)
+                outputs = tree_map_only(torch.Tensor, torch.Tensor.double, outputs)
+                parts.append(read(outputs, x.double())[:n_rows].cpu().numpy())
+        return np.concatenate(parts)
+
+    def _stand_in(self, stream):
+        return stream.as_global(self.device) if self.draws_globally else nullcontext()
+
+    def _set_training(self, training=True):
+        super()._set_training(training)
+        for name in self.frozen_:
+            self.module_.get_submodule(name).eval()
+
+    def _is_watched(self):
+        return any(
+            getattr(type(callback), hook) is not getattr(Callback, hook)
+            for _, callback in self.callbacks_
+            for hook in _BATCH_HOOKS
+        )
+
+    def __getstate__(self):
+        # module and criterion are the very objects module_ and criterion_ hold, which skorch moves to the CPU
+        # where there is no CUDA; left here they would be stored twice, and as CUDA tensors.
+        state = super().__getstate__()
+        state["module"], state["criterion"] = type(self.module), type(self.criterion)
+        return state
+
+
+def _tensors(module):
+    yield from module.named_parameters()
+    yield from module.named_buffers()

@@ -1,0 +1,59 @@
+"""Private random numbers: torch's global generators are left as they were found."""
+
+import threading
+from contextlib import contextmanager
+
+import torch
+
+_global_generators = threading.Lock()
+
+
+class RandomStream:
+    """A stream of random numbers of its own, kept as CPU tensors so that it pickles and resumes.
+
+    Parameters
+    ----------
+    seed : int
+        Start of the stream, 0 to 2**31 - 1.
+    """
+
+    def __init__(self, seed):
+        self.seed = seed
+        self.state = torch.Generator().manual_seed(seed).get_state()
+        self.cuda_state = None
+
+    @contextmanager
+    def generator(self):
+        """A CPU `torch.Generator` that goes on where the last one stopped."""
+        generator = torch.Generator()
+        generator.set_state(self.state)
+        yield generator
+        self.state = generator.get_state()
+
+    @contextmanager
+    def as_global(self, device="cpu"):
+        """Stand in for torch's global generators, for code that draws from nothing else.
+
+        Initial weights and the dropout of users' networks do. One thread at a time.
+        """
+        device = torch.device(device)
+        with _global_generators:
+            outer = torch.get_rng_state()
+            outer_cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+            try:
+                torch.set_rng_state(self.state)
+                if outer_cuda is not None:
+                    self._enter_cuda(device)
+                yield
+                self.state = torch.get_rng_state()
+                if outer_cuda is not None:
+                    self.cuda_state = torch.cuda.get_rng_state(device)
+            finally:
+                torch.set_rng_state(outer)
+                if outer_cuda is not None:
+                    torch.cuda.set_rng_state(outer_cuda, device)
+
+    def _enter_cuda(self, device):
+        if self.cuda_state is None:
+            self.cuda_state = torch.Generator(device).manual_seed(self.seed).get_state()
+        torch.cuda.set_rng_state(self.cuda_state, device)

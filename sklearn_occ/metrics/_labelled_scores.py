@@ -1,0 +1,52 @@
+"""What every metric here is given: one label (1 or -1) and one finite score a row."""
+
+import numpy as np
+from sklearn.utils.validation import column_or_1d
+
+
+def labelled_scores(y_true, y_score):
+    """Return which rows are minority, and the scores in float64.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        1 for majority, -1 for minority, both present.
+    y_score : array-like of shape (n_samples,)
+        Finite scores, higher = more like the majority.
+
+    Returns
+    -------
+    minority : ndarray of bool, shape (n_samples,)
+    score : ndarray of float64, shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        For other labels, a single class, unequal lengths, or a score that is not finite.
+    """
+    y_true = column_or_1d(y_true)
+    # float64 before any sign is turned: minus an unsigned integer wraps around
+    score = column_or_1d(y_score).astype(np.float64)
+    if len(y_true) != len(score):
+        raise ValueError(
+            f"y_true has {len(y_true)} labels but y_score has {len(score)} scores: give one of each a row."
+        )
+    majority, minority = y_true == 1, y_true == -1
+    unknown = ~(majority | minority)
+    if unknown.any():
+        raise ValueError(
+            f"y_true must hold 1 (majority) and -1 (minority) only, got {y_true[unknown].tolist()[0]!r} at "
+            f"row {np.argmax(unknown)}: convert it, e.g. np.where(diseased, -1, 1)."
+        )
+    if not (majority.any() and minority.any()):
+        raise ValueError(
+            f"y_true has {majority.sum()} majority (1) and {minority.sum()} minority (-1) rows, and the "
+            "metric needs at least one of each: score rows of both classes."
+        )
+    bad = ~np.isfinite(score)
+    if bad.any():
+        raise ValueError(
+            f"y_score must be finite, got {score[bad][0]} at row {np.argmax(bad)}: look for the row or the "
+            "model that gave it."
+        )
+    return minority, score

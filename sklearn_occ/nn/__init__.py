@@ -1,0 +1,17 @@
+"""Plain torch parts: encoders, decoders and losses that several methods share."""
+
+from ._autoencoder import Autoencoder, build_decoder, build_encoder
+from ._convolutional import ConvDecoder, ConvEncoder
+from ._dense import DenseDecoder, DenseEncoder
+from ._losses import squared_error
+
+__all__ = [
+    "Autoencoder",
+    "ConvDecoder",
+    "ConvEncoder",
+    "DenseDecoder",
+    "DenseEncoder",
+    "build_decoder",
+    "build_encoder",
+    "squared_error",
+]

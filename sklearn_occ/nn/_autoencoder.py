@@ -1,0 +1,102 @@
+"""Autoencoder: an encoder, a decoder and their activations, checked to fit together."""
+
+import copy
+
+import torch
+from torch import nn
+
+from . import _convolutional, _dense
+
+
+class Autoencoder(nn.Module):
+    """`x -> (decoder(encoder(x)), encoder(x))`.
+
+    Parameters
+    ----------
+    encoder, decoder : torch.nn.Module
+        `(b, *shape) -> (b, n_components)` and back.
+    code_activation, output_activation : torch.nn.Module, optional
+        Applied to the code and to the reconstruction.
+    """
+
+    def __init__(self, encoder, decoder, code_activation=None, output_activation=None):
+        super().__init__()
+        self.encoder = encoder if code_activation is None else nn.Sequential(encoder, code_activation)
+        self.decoder = decoder if output_activation is None else nn.Sequential(decoder, output_activation)
+
+    def forward(self, x):
+        code = self.encoder(x)
+        return self.decoder(code), code
+
+
+def build_encoder(encoder, shape, n_components, channels):
+    """Encoder for rows of `shape`, and the width of its code.
+
+    Parameters
+    ----------
+    encoder : None, torch.nn.Module or callable
+        None = the default; a module is copied; else `encoder(shape, n_components)`.
+    shape : tuple (C, H, W) or (n_features,)
+        Shape of one row.
+    n_components : int or None
+        Width of the code; None = the default for the shape, or what the module gives.
+    channels : int
+        Width of the default network of images.
+
+    Returns
+    -------
+    encoder : torch.nn.Module
+    n_components : int
+    """
+    default = _convolutional if len(shape) == 3 else _dense
+    wanted = n_components
+    if n_components is None:
+        n_components = default.default_code_width(shape if len(shape) == 3 else shape[0])
+    if isinstance(encoder, nn.Module):
+        built = copy.deepcopy(encoder)
+    elif encoder is not None:
+        built, wanted = encoder(shape, n_components), n_components
+    elif len(shape) == 3:
+        built = _convolutional.ConvEncoder(shape, n_components, channels)
+    else:
+        built = _dense.DenseEncoder(shape, n_components)
+    code = _probe(built, shape)
+    if code.ndim != 2 or wanted not in (None, code.shape[1]):
+        width = "n_components" if wanted is None else wanted
+        raise ValueError(
+            f"The encoder turns 2 rows of shape {shape} into shape {tuple(code.shape)}, expected (2, {width}); flatten "
+            "its output, or set n_components."
+        )
+    return built, code.shape[1]
+
+
+def build_decoder(decoder, n_components, shape, channels):
+    """Decoder from codes of width `n_components` to rows of `shape`; parameters as in `build_encoder`."""
+    if isinstance(decoder, nn.Module):
+        built = copy.deepcopy(decoder)
+    elif decoder is not None:
+        built = decoder(n_components, shape)
+    elif len(shape) == 3:
+        built = _convolutional.ConvDecoder(n_components, shape, channels)
+    else:
+        built = _dense.DenseDecoder(n_components, shape)
+    output = _probe(built, (n_components,))
+    if tuple(output.shape[1:]) != tuple(shape):
+        raise ValueError(
+            f"The decoder turns codes of width {n_components} into rows of shape {tuple(output.shape[1:])}, expected "
+            f"{shape}; change its last layers, or pass decoder=None for the default."
+        )
+    return built
+
+
+def _probe(module, shape):
+    """Output for two rows of zeros, in eval mode; it also sets the sizes of lazy layers."""
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"A factory of a network returned {type(module).__name__}, expected a torch.nn.Module; return one."
+        )
+    training = module.training
+    with torch.no_grad():
+        output = module.eval()(torch.zeros(2, *shape))
+    module.train(training)
+    return output

@@ -1,0 +1,95 @@
+"""The default networks of images: figure 1 of ConOCC, at any size from 8 to 512 pixels."""
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+_SMALLEST_SIDE = 8
+_SMALLEST_MAP = 4
+_CHANNEL_GROWTH = 8  # the last stages have at most 8 times the first one's channels: 64 -> 512
+_WIDEST_CODE = 256
+
+
+def default_code_width(image_shape):
+    """The paper's 256, but at most a quarter of the image's values."""
+    n_channels, height, width = image_shape
+    return max(1, min(_WIDEST_CODE, n_channels * height * width // 4))
+
+
+class ConvEncoder(nn.Module):
+    """Strided 3 x 3 convolutions, then one dense layer to the code (Gao et al., figure 1).
+
+    At 32 x 32 x 1 with `channels=64`: maps of 16x16x64, 8x8x128, 4x4x256, flattened to 4096, code. Each stage halves
+    the sides (rounding up) and doubles the channels (up to 512), as long as the shorter side of the last map is 4 to
+    7 pixels. Stride 2, padding 1, batch normalisation and leaky ReLU (slope 0.01), which the figure does not give, are
+    our choice.
+
+    Parameters
+    ----------
+    image_shape : tuple (C, H, W)
+        Shape of one image; sides of at least 8 pixels.
+    n_components : int
+        Width of the code.
+    channels : int, default=64
+        Channels of the first stage; fewer make the network narrower and faster.
+    """
+
+    def __init__(self, image_shape, n_components, channels=64):
+        super().__init__()
+        stages = []
+        for (n_in, _), (n_out, _) in pairwise(_maps(image_shape, channels)):
+            stages += [nn.Conv2d(n_in, n_out, 3, stride=2, padding=1), nn.BatchNorm2d(n_out), nn.LeakyReLU()]
+        last_channels, (height, width) = _maps(image_shape, channels)[-1]
+        self.convolutions = nn.Sequential(*stages)
+        self.code = nn.Linear(last_channels * height * width, n_components)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, x):  # (b, C, H, W)
+        return self.code(self.convolutions(x).flatten(1))  # (b, n_components)
+
+
+class ConvDecoder(nn.Module):
+    """The mirror image of `ConvEncoder`: a dense layer, then transposed convolutions back to the exact size.
+
+    Parameters
+    ----------
+    n_components : int
+        Width of the code.
+    image_shape : tuple (C, H, W)
+        Shape of one image; sides of at least 8 pixels.
+    channels : int, default=64
+        Channels of the last hidden stage, as in the encoder.
+    """
+
+    def __init__(self, n_components, image_shape, channels=64):
+        super().__init__()
+        maps = _maps(image_shape, channels)[::-1]
+        self.smallest_map = (maps[0][0], *maps[0][1])
+        self.dense = nn.Linear(n_components, maps[0][0] * maps[0][1][0] * maps[0][1][1])
+        stages = [nn.LeakyReLU()]
+        for (n_in, _), (n_out, sides) in pairwise(maps):
+            odd = tuple(1 - side % 2 for side in sides)  # 2 n - 1 pixels come back, one more where the side is even
+            stages.append(nn.ConvTranspose2d(n_in, n_out, 3, stride=2, padding=1, output_padding=odd))
+            stages += [nn.BatchNorm2d(n_out), nn.LeakyReLU()]
+        self.convolutions = nn.Sequential(*stages[:-2])  # the image itself is neither normalised nor rectified
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, z):  # (b, n_components)
+        return self.convolutions(self.dense(z).unflatten(1, self.smallest_map))  # (b, C, H, W)
+
+
+def _maps(image_shape, channels):
+    """`(channels, (height, width))` of the image and of every stage."""
+    n_channels, *sides = image_shape
+    if min(sides) < _SMALLEST_SIDE:
+        raise ValueError(
+            f"Images of {sides[0]} x {sides[1]} pixels are too small for the default network, which needs at least "
+            f"{_SMALLEST_SIDE} x {_SMALLEST_SIDE}; enlarge them, or pass networks of your own as encoder= and decoder=."
+        )
+    maps = [(n_channels, tuple(sides))]
+    n_next = channels
+    while (min(maps[-1][1]) + 1) // 2 >= _SMALLEST_MAP:
+        maps.append((n_next, tuple((side + 1) // 2 for side in maps[-1][1])))
+        n_next = min(2 * n_next, _CHANNEL_GROWTH * channels)
+    return maps

@@ -1,0 +1,53 @@
+"""The default networks of tables: linear layers whose widths shrink geometrically."""
+
+import numpy as np
+from torch import nn
+
+_N_HIDDEN = 2
+_WIDEST_CODE = 32
+
+
+def default_code_width(n_features):
+    """Half of the features, at most 32, at least 1."""
+    return int(np.clip(n_features // 2, 1, _WIDEST_CODE))
+
+
+class DenseEncoder(nn.Sequential):
+    """`n_features -> n_components` in three linear layers, leaky ReLU (slope 0.01) between them.
+
+    Parameters
+    ----------
+    image_shape : tuple (n_features,)
+        Shape of one row.
+    n_components : int
+        Width of the code.
+    """
+
+    def __init__(self, image_shape, n_components):
+        super().__init__(*_layers(_widths(image_shape[0], n_components)))
+
+
+class DenseDecoder(nn.Sequential):
+    """`n_components -> n_features`, the mirror image of `DenseEncoder`.
+
+    Parameters
+    ----------
+    n_components : int
+        Width of the code.
+    image_shape : tuple (n_features,)
+        Shape of one row.
+    """
+
+    def __init__(self, n_components, image_shape):
+        super().__init__(*_layers(_widths(image_shape[0], n_components)[::-1]))
+
+
+def _widths(n_features, n_components):
+    return [int(round(width)) for width in np.geomspace(n_features, n_components, _N_HIDDEN + 2)]
+
+
+def _layers(widths):
+    for k, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)):
+        yield nn.Linear(n_in, n_out)
+        if k < _N_HIDDEN:
+            yield nn.LeakyReLU()

@@ -1,0 +1,7 @@
+"""Detectors that reconstruct: what the autoencoder cannot rebuild is unlike the majority."""
+
+from ._cae import CAE
+from ._conocc import ConOCC
+from ._sae import SAE
+
+__all__ = ["CAE", "SAE", "ConOCC"]

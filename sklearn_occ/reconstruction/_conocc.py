@@ -1,0 +1,276 @@
+"""ConOCC: an autoencoder whose codes are pulled towards their centre."""
+
+import warnings
+from numbers import Integral, Real
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from skorch.callbacks import Callback
+from torch import nn
+
+from .._docstrings import with_shared_docs
+from ..nn import squared_error
+from ._autoencoder import BaseAutoencoder
+
+_SPREAD_FLOOR = 1e-6  # of the mean squared norm of the codes
+
+
+@with_shared_docs
+class ConOCC(BaseAutoencoder):
+    """Constrained deep one-class features: reconstruct the majority from a compact code.
+
+    ::
+
+        L_AE(x)  = sum_j (D(z)_j - x_j)^2,  z = E(x)
+        L_con(x) = ||z - mu||^2
+        loss     = mean over the batch of  L_AE(x) + gamma * L_con(x)
+
+    `mu` is the mean code of the training set in eval mode, computed anew every `update_interval` epochs; until it first
+    is, the loss is `L_AE` alone. Scores, with `m` the number of pixels::
+
+        "reconstruction"   -L_AE(x) / m                          squared units of X
+        "distance"         -||z - mu||^2                         squared units of the code
+        "sum"              -(L_AE(x) + gamma * L_con(x)) / m
+
+    Parameters
+    ----------
+    gamma : float, default=10.0
+        Weight of the constraint, at least 0; 0 is a CAE.
+    update_interval : int, default=60
+        Epochs between two updates of `mu` (T in the paper). At most half of `max_epochs` counts, so that `mu` acts in
+        every fit; see `update_interval_`.
+    schedule : {"joint", "alternating"}, default="joint"
+        "joint": both terms in every step from the first `mu` on. "alternating": `update_interval` epochs of `L_AE`, then
+        one epoch of `gamma * L_con` in which the encoder alone is trained, and so on. The paper says both.
+    score_function : {"reconstruction", "distance", "sum"}, default="reconstruction"
+        See above; the paper's is "reconstruction" (equation 6).
+    {autoencoder parameters}
+    lr : float, default=1e-3
+        Learning rate.
+    {training parameters}
+    contamination : float in (0, 0.5] or None, default=0.1
+        Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
+    {threshold parameters}
+    {engine parameters}
+
+    Attributes
+    ----------
+    mu_ : ndarray of shape (n_components_,)
+        Centre of the codes.
+    update_interval_ : int
+        Epochs between two updates of `mu`: `min(update_interval, max(1, max_epochs // 2))`.
+    n_components_ : int
+        Width of the code.
+    output_activation_ : str
+        "sigmoid" or "linear".
+    {deep attributes}
+    {threshold attributes}
+
+    Warns
+    -----
+    ConvergenceWarning
+        When the codes of the training rows have collapsed onto `mu`: `mean ||z - mean z||^2` is below 1e-6 of
+        `mean ||z||^2`. The reconstruction is then nearly the same for every row.
+
+    References
+    ----------
+    Gao, Liu, Arefan, Panigrahy, Wu, Constrained deep one-class feature learning for classifying imbalanced medical images,
+    equations 1 to 6 and section 2.5. The network is that of its figure 1; stride, batch normalisation and activations
+    are not given there, see `sklearn_occ.nn.ConvEncoder`.
+
+    Examples
+    --------
+    >>> from sklearn_occ import ConOCC
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> digits = load_one_class_digits(majority=0)
+    >>> occ = ConOCC(max_epochs=20, channels=8, random_state=0).fit(digits.X_train)
+    >>> occ.transform(digits.X_test[:5]).shape, occ.update_interval_
+    ((5, 16), 10)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseAutoencoder._parameter_constraints,
+        "gamma": [Interval(Real, 0, None, closed="left")],
+        "update_interval": [Interval(Integral, 1, None, closed="left")],
+        "schedule": [StrOptions({"joint", "alternating"})],
+        "score_function": [StrOptions({"reconstruction", "distance", "sum"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        gamma=10.0,
+        update_interval=60,
+        schedule="joint",
+        score_function="reconstruction",
+        encoder=None,
+        decoder=None,
+        n_components=None,
+        channels=64,
+        output_activation="auto",
+        lr=1e-3,
+        max_epochs=1000,
+        batch_size=128,
+        optimizer="adam",
+        weight_decay=0.0,
+        contamination=0.1,
+        threshold_data="train",
+        validation_fraction=None,
+        image_shape=None,
+        random_state=None,
+        callbacks=None,
+        device="auto",
+        verbose=0,
+        warm_start=False,
+        checkpoint=None,
+    ):
+        super().__init__(
+            encoder=encoder,
+            decoder=decoder,
+            n_components=n_components,
+            channels=channels,
+            output_activation=output_activation,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            contamination=contamination,
+            threshold_data=threshold_data,
+            validation_fraction=validation_fraction,
+            image_shape=image_shape,
+            random_state=random_state,
+            callbacks=callbacks,
+            device=device,
+            verbose=verbose,
+            warm_start=warm_start,
+            checkpoint=checkpoint,
+        )
+        self.gamma = gamma
+        self.update_interval = update_interval
+        self.schedule = schedule
+        self.score_function = score_function
+
+    @property
+    def mu_(self):
+        """Centre of the codes."""
+        return self.net_.criterion_.mu.cpu().numpy()
+
+    def _prepare(self, X):
+        super()._prepare(X)
+        self.update_interval_ = min(self.update_interval, max(1, self.max_epochs // 2))
+
+    def _make_criterion(self):
+        return ConstrainedLoss(self.gamma, self.n_components_, self.score_function)
+
+    def _make_callbacks(self):
+        return [("centre", CentreSchedule(self.update_interval_, self.schedule))]
+
+    def _train(self, net, X, X_valid):
+        super()._train(net, X, X_valid)
+        codes = all_codes(net, X)
+        spread = (codes - codes.mean(0)).square().sum(1).mean()
+        if spread < _SPREAD_FLOOR * codes.square().sum(1).mean():
+            warnings.warn(
+                f"The codes of {type(self).__name__} have collapsed onto mu: their spread around it is {spread:.3g}, below "
+                f"{_SPREAD_FLOOR:g} of their mean squared norm. Lower gamma (now {self.gamma:g}) or score_function="
+                "'reconstruction' is little more than the distance to the mean image.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+
+class ConstrainedLoss(nn.Module):
+    """Loss and scores of ConOCC (equations 1 to 3 and 6).
+
+    Parameters
+    ----------
+    gamma : float
+        Weight of the constraint.
+    n_components : int
+        Width of the code.
+    score_function : str
+        "reconstruction", "distance" or "sum".
+
+    Attributes
+    ----------
+    mu : tensor of shape (n_components,)
+        Centre; a buffer.
+    phase : str
+        "reconstruction" (`L_AE`), "both" or "constraint" (`gamma * L_con`).
+    """
+
+    def __init__(self, gamma, n_components, score_function="reconstruction"):
+        super().__init__()
+        self.gamma = gamma
+        self.score_function = score_function
+        self.phase = "reconstruction"
+        self.register_buffer("mu", torch.zeros(n_components))
+
+    def forward(self, outputs, x):
+        """Loss of a batch in the present phase, a scalar."""
+        reconstruction, code = outputs
+        if self.phase == "reconstruction":
+            return squared_error(reconstruction, x).mean()
+        constraint = self.gamma * squared_error(code, self.mu)
+        if self.phase == "constraint":
+            return constraint.mean()
+        return (squared_error(reconstruction, x) + constraint).mean()
+
+    def score(self, outputs, x):
+        """Score of each row, (b,)."""
+        reconstruction, code = outputs
+        if self.score_function == "distance":
+            return -squared_error(code, self.mu)
+        loss = squared_error(reconstruction, x)
+        if self.score_function == "sum":
+            loss = loss + self.gamma * squared_error(code, self.mu)
+        return -loss / x[0].numel()
+
+
+class CentreSchedule(Callback):
+    """Set `mu` and the phase of the loss between epochs, from the number of epochs trained alone.
+
+    Parameters
+    ----------
+    interval : int
+        Epochs between two updates.
+    schedule : str
+        "joint" or "alternating".
+    """
+
+    def __init__(self, interval, schedule):
+        self.interval = interval
+        self.schedule = schedule
+
+    def on_epoch_begin(self, net, **kwargs):
+        done = net.epochs_["train"]
+        if self.schedule == "joint":
+            net.criterion_.phase = "reconstruction" if done < self.interval else "both"
+        elif self._in_period(done) == self.interval:
+            net.criterion_.phase = "constraint"
+            net.freeze("decoder")
+        else:
+            net.criterion_.phase = "reconstruction"
+            net.unfreeze("decoder")
+
+    def on_epoch_end(self, net, dataset_train, **kwargs):
+        if self._in_period(net.epochs_["train"]) == (0 if self.schedule == "joint" else self.interval):
+            net.criterion_.mu.copy_(all_codes(net, dataset_train).mean(0))
+
+    def on_train_end(self, net, X, **kwargs):
+        if self.schedule == "alternating":
+            net.unfreeze("decoder")
+        if net.epochs_["train"] < self.interval:  # Ctrl-C came before the first update
+            net.criterion_.mu.copy_(all_codes(net, X).mean(0))
+
+    def _in_period(self, epochs):
+        return epochs % (self.interval if self.schedule == "joint" else self.interval + 1)
+
+
+@torch.no_grad()
+def all_codes(net, X):
+    """Codes of all rows on the device in eval mode, float64 (n, n_components)."""
+    net.module_.eval()
+    return torch.cat([net.module_.encoder(x).double() for x, _ in net.get_iterator(X)])
