@@ -80,7 +80,7 @@ def g_mean_threshold(y_true, y_score):
     # Compared as integers, G^2 and the difference times n_minority n_majority: ties are exact.
     product = minority_below * majority_kept
     difference = minority_below * n_majority + majority_kept * n_minority
-    best = np.lexsort((minority_below, difference, product))[-1]
+    best = np.lexsort((difference, product))[-1]  # stable: of equal cuts the last, with the largest TPR
 
     tpr = minority_below[best] / n_minority
     fpr = majority_below[best] / n_majority

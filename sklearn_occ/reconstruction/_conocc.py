@@ -13,7 +13,7 @@ from .._docstrings import with_shared_docs
 from ..nn import squared_error
 from ._autoencoder import BaseAutoencoder
 
-_SPREAD_FLOOR = 1e-6  # of the mean squared norm of the codes
+_VARIANCE_FLOOR = 1e-3  # of the variance of the rows
 
 
 @with_shared_docs
@@ -70,8 +70,10 @@ class ConOCC(BaseAutoencoder):
     Warns
     -----
     ConvergenceWarning
-        When the codes of the training rows have collapsed onto `mu`: `mean ||z - mean z||^2` is below 1e-6 of
-        `mean ||z||^2`. The reconstruction is then nearly the same for every row.
+        When the codes of the training rows have collapsed onto `mu`, so that every row gets nearly the same
+        reconstruction and the score is the distance to the mean image: the variance of their reconstructions is below 1e-3
+        of the variance of the rows, and below half of what it was when `mu` was first set. (The codes' own variance has no
+        scale: a decoder can amplify a small one.)
 
     References
     ----------
@@ -169,13 +171,13 @@ class ConOCC(BaseAutoencoder):
 
     def _train(self, net, X, X_valid):
         super()._train(net, X, X_valid)
-        codes = all_codes(net, X)
-        spread = (codes - codes.mean(0)).square().sum(1).mean()
-        if spread < _SPREAD_FLOOR * codes.square().sum(1).mean():
+        variance = reconstructed_variance(net, X)
+        share = variance / total_variance(net, X, lambda x: x)
+        if share < _VARIANCE_FLOOR and variance < net.criterion_.free_variance / 2:
             warnings.warn(
-                f"The codes of {type(self).__name__} have collapsed onto mu: their spread around it is {spread:.3g}, below "
-                f"{_SPREAD_FLOOR:g} of their mean squared norm. Lower gamma (now {self.gamma:g}) or score_function="
-                "'reconstruction' is little more than the distance to the mean image.",
+                f"The codes of {type(self).__name__} have collapsed onto mu: the reconstructions of the training rows have "
+                f"{share:.1g} of the rows' variance, below {_VARIANCE_FLOOR:g}, so the score is little more than the "
+                f"distance to the mean row. Lower gamma, now {self.gamma:g}.",
                 ConvergenceWarning,
                 stacklevel=5,
             )
@@ -197,6 +199,8 @@ class ConstrainedLoss(nn.Module):
     ----------
     mu : tensor of shape (n_components,)
         Centre; a buffer.
+    free_variance : tensor, a scalar
+        Variance of the reconstructions when `mu` was first set; a buffer.
     phase : str
         "reconstruction" (`L_AE`), "both" or "constraint" (`gamma * L_con`).
     """
@@ -207,6 +211,7 @@ class ConstrainedLoss(nn.Module):
         self.score_function = score_function
         self.phase = "reconstruction"
         self.register_buffer("mu", torch.zeros(n_components))
+        self.register_buffer("free_variance", torch.tensor(0.0))
 
     def forward(self, outputs, x):
         """Loss of a batch in the present phase, a scalar."""
@@ -257,13 +262,18 @@ class CentreSchedule(Callback):
 
     def on_epoch_end(self, net, dataset_train, **kwargs):
         if self._in_period(net.epochs_["train"]) == (0 if self.schedule == "joint" else self.interval):
-            net.criterion_.mu.copy_(all_codes(net, dataset_train).mean(0))
+            self._set_centre(net, dataset_train)
 
     def on_train_end(self, net, X, **kwargs):
         if self.schedule == "alternating":
             net.unfreeze("decoder")
         if net.epochs_["train"] < self.interval:  # Ctrl-C came before the first update
-            net.criterion_.mu.copy_(all_codes(net, X).mean(0))
+            self._set_centre(net, X)
+
+    def _set_centre(self, net, X):
+        if net.epochs_["train"] <= self.interval:
+            net.criterion_.free_variance.fill_(reconstructed_variance(net, X))
+        net.criterion_.mu.copy_(all_codes(net, X).mean(0))
 
     def _in_period(self, epochs):
         return epochs % (self.interval if self.schedule == "joint" else self.interval + 1)
@@ -274,3 +284,23 @@ def all_codes(net, X):
     """Codes of all rows on the device in eval mode, float64 (n, n_components)."""
     net.module_.eval()
     return torch.cat([net.module_.encoder(x).double() for x, _ in net.get_iterator(X)])
+
+
+@torch.no_grad()
+def total_variance(net, X, rows_of):
+    """Variance of `rows_of(x)` over all rows in eval mode, summed over pixels, in float64."""
+    net.module_.eval()
+    n_rows, mean, scatter = 0, 0.0, 0.0
+    for x, _ in net.get_iterator(X):
+        rows = rows_of(x).flatten(1).double()
+        n_rows += len(rows)
+        shift = rows.mean(0) - mean  # of this batch from the mean so far
+        scatter += rows.var(0, correction=0).sum() * len(rows)
+        scatter += shift.square().sum() * len(rows) * (n_rows - len(rows)) / n_rows
+        mean += shift * len(rows) / n_rows
+    return float(scatter / n_rows)
+
+
+def reconstructed_variance(net, X):
+    """Total variance of the reconstructions of all rows."""
+    return total_variance(net, X, lambda x: net.infer(x)[0])

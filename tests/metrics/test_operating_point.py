@@ -14,8 +14,8 @@ def rates(y_true, y_score, threshold):
 
 
 def every_threshold(y_score):
-    distinct = np.unique(y_score)
-    return np.concatenate([distinct, distinct + 1e-9, [distinct[0] - 1, distinct[-1] + 1]])
+    distinct = np.unique(y_score)  # above the last every row is called minority: G = 0, as at the first
+    return np.concatenate([distinct, distinct[:-1] + 1e-9, [distinct[0] - 1]])
 
 
 @pytest.mark.parametrize("n_levels", [2, 5, 40, 10**6])
@@ -87,10 +87,9 @@ def test_equal_g_mean_and_difference_prefers_the_higher_tpr():
 
 
 def test_equal_g_mean_prefers_the_larger_difference():
-    # (TPR, FPR) = (1/4, 0) and (1/2, 1/2) and (1, 3/4): G^2 = 1/4 at all three, difference 1/4 at the ends
-    y_true = np.array([-1, 1, 1, -1, 1, -1, -1, 1])
-    point = g_mean_threshold(y_true, np.arange(8.0))
-    assert (point.tpr, point.fpr, point.g_mean) == (1.0, 0.75, 0.5)
+    # (TPR, FPR) = (1/4, 0) after the first row and (1/2, 1/2) after the fourth: G^2 = 1/4 at both
+    point = g_mean_threshold([-1, 1, 1, -1, 1, 1, -1, -1], np.arange(8.0))
+    assert (point.threshold, point.tpr, point.fpr, point.g_mean) == (0.5, 0.25, 0.0, 0.5)
 
 
 def test_ignores_order_and_keeps_rates_under_a_monotone_map():

@@ -164,6 +164,15 @@ def test_groups_of_one_row_change_nothing():
             np.testing.assert_array_equal(alone[1], one_each[1])
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"), [([6, 4, 4], [6, 8]), ([4, 4, 6], [8, 6]), ([1, 5, 1], [6, 1])]
+)
+def test_a_fold_starts_at_the_nearest_group_boundary(size, expected):
+    groups = np.append(np.repeat(np.arange(3), size), 9)
+    y = np.append(np.ones(sum(size), dtype=int), -1)
+    assert [len(test) - 1 for _, test in folds(OneClassKFold(2), y, groups)] == expected
+
+
 def test_groups_larger_than_a_share_leave_a_group_to_every_fold():
     for size in ([100, 100, 1, 1], [1, 1, 1, 100], [100, 1, 1, 1]):
         groups = np.append(np.repeat(np.arange(4), size), 9)
@@ -254,6 +263,7 @@ Y = np.array([1, 1, 1, 1, -1, -1])
             ["a", "a", "b", None, "c", "c"],
             "groups must be all numbers or all strings with none missing",
         ),
+        ({}, Y, ["a", "a", "b", pd.NA, "c", "c"], "groups must be all numbers or all strings"),
         ({}, Y, [0.0, 1.0, np.nan, 2.0, 3.0, 4.0], "none missing, got labels that fail with.*NaN"),
         ({}, Y, [["a", "b"]] * 6, "one label a row, got shape .6, 2."),
     ],

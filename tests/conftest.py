@@ -1,0 +1,67 @@
+"""Every estimator of the package, in settings that fit in a moment."""
+
+import os
+
+os.environ["SCIPY_ARRAY_API"] = "1"  # read when scipy is imported; without it scikit-learn skips a check
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from sklearn_occ import CAE, COCSVM, OCSVM, SAE, ConOCC
+
+QUICK = {
+    "OCSVM": OCSVM(nu=0.2),
+    "COCSVM": COCSVM(autoencoder=CAE(max_epochs=2, lr=1e-3), svm=OCSVM(nu=0.2)),
+    "CAE": CAE(max_epochs=2, lr=1e-3),
+    "SAE": SAE(max_epochs=2),
+    "ConOCC": ConOCC(max_epochs=2),
+    "ConOCC-alternating": ConOCC(max_epochs=3, update_interval=1, schedule="alternating", score_function="sum"),
+}
+DEEP = [name for name in QUICK if name != "OCSVM"]
+NARROW = {"channels": 4, "autoencoder__channels": 4}
+
+
+def quick(name, *, narrow=True, **params):
+    """A fresh estimator of that name; `narrow` makes its network of images small."""
+    estimator = clone(QUICK[name]).set_params(random_state=0)
+    known = estimator.get_params()
+    if narrow:
+        params = {key: value for key, value in NARROW.items() if key in known} | params
+    return estimator.set_params(**params)
+
+
+@pytest.fixture(params=list(QUICK))
+def make(request):
+    """Factory of one estimator, with all estimators in turn."""
+    return lambda **params: quick(request.param, **params)
+
+
+@pytest.fixture(params=DEEP)
+def make_deep(request):
+    """As `make`, without the estimators that train no network."""
+    return lambda **params: quick(request.param, **params)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def blobs(n, seed=0, size=12, channels=None):
+    """Images (n, [C,] size, size) of one Gaussian spot at a random place, uint8."""
+    rng = np.random.default_rng(seed)
+    height, width = (size, size) if np.isscalar(size) else size
+    centre = rng.uniform(0.35, 0.65, (n, 2, 1, 1)) * np.array([height, width]).reshape(1, 2, 1, 1)
+    y, x = np.mgrid[:height, :width]
+    spot = np.exp(-((y - centre[:, 0]) ** 2 + (x - centre[:, 1]) ** 2) / (0.04 * height * width))
+    images = np.clip(200 * spot + rng.normal(20, 5, spot.shape), 0, 255)
+    if channels:
+        gains = np.linspace(1, 0.5, channels).reshape(1, channels, 1, 1)
+        images = images[:, None] * gains
+    return images.astype(np.uint8)
+
+
+@pytest.fixture(name="blobs")
+def blobs_fixture():
+    return blobs

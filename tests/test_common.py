@@ -1,0 +1,45 @@
+"""scikit-learn's own checks, on every estimator, with no failure excused."""
+
+import pytest
+from conftest import quick
+from sklearn.decomposition import PCA
+from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
+
+from sklearn_occ import CAE, COCSVM, OCSVM, SAE, ConOCC
+
+# With their defaults, only max_epochs lowered.
+ESTIMATORS = [
+    OCSVM(),
+    COCSVM(autoencoder=CAE(max_epochs=2)),
+    CAE(max_epochs=2),
+    SAE(max_epochs=2),
+    ConOCC(max_epochs=2),
+]
+
+# The checks pass labels 0 and 1, and fit data on which two epochs teach nothing.
+EXPECTED_WARNINGS = pytest.mark.filterwarnings(
+    "ignore:y holds the two values:UserWarning",
+    "ignore:The codes of ConOCC:sklearn.exceptions.ConvergenceWarning",
+)
+
+
+@EXPECTED_WARNINGS
+@parametrize_with_checks(ESTIMATORS)
+def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+def test_parameters_are_checked(estimator):
+    check_param_validation(type(estimator).__name__, estimator)
+
+
+@EXPECTED_WARNINGS
+@parametrize_with_checks(
+    [
+        quick("ConOCC-alternating"),
+        COCSVM(autoencoder=PCA(), contamination=0.1),
+    ]
+)
+def test_scikit_learn_other_settings(estimator, check):
+    check(estimator)
