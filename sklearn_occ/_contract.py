@@ -127,7 +127,8 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
         ----------
         Vovk, Gammerman, Shafer (2005), Algorithmic Learning in a Random World, section 2.2.
         """
-        not_above = np.searchsorted(self.calibration_scores_, self.score_samples(X), side="right")
+        scores = self.score_samples(X)
+        not_above = np.searchsorted(self.calibration_scores_, scores, side="right")
         return (1 + not_above) / (len(self.calibration_scores_) + 1)
 
     def set_contamination(self, contamination):
@@ -191,8 +192,8 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
             self.offset_ = float(self.calibration_scores_[0])
         elif self.contamination == "auto":
             self.offset_ = self._own_offset()
-        else:
-            self.offset_ = float(np.quantile(self.calibration_scores_, self.contamination))
+        else:  # "weibull": of new rows from where the calibration rows came, that share is below on average
+            self.offset_ = float(np.quantile(self.calibration_scores_, self.contamination, method="weibull"))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -124,7 +124,12 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
         return np.asarray(self.autoencoder_.transform(_as_taken_by(self.autoencoder_, X)))
 
     def _score_samples(self, X):
-        return np.asarray(self.svm_.score_samples(self._codes(X)), dtype=np.float64)
+        codes = self._codes(X)
+        finite = np.isfinite(codes).all(axis=1)
+        scores = np.full(len(codes), np.nan)  # which the caller names by row
+        if finite.any():
+            scores[finite] = self.svm_.score_samples(codes[finite])
+        return scores
 
     def _own_offset(self):
         return float(np.ravel(self.svm_.offset_)[0])
