@@ -17,7 +17,7 @@ class ImageInputMixin:
 
     def _read_X(self, X, *, reset):
         """Validate `X`; `reset` is True when fitting. Floats keep their precision, images of uint8 their bytes."""
-        X = _as_array(X)
+        X = as_array(X)
         given = _shape_of_images(X, type(self).__name__)
         wanted = _three_axes(self.image_shape) if reset else self.image_shape_
         if given is None and wanted is not None and X.ndim == 2:
@@ -100,7 +100,7 @@ def majority_rows(y, n_samples):
     return np.ones(n_samples, dtype=bool)
 
 
-def _as_array(X):
+def as_array(X):
     if hasattr(X, "detach"):  # a torch tensor, on any device
         return X.detach().cpu().numpy()
     if hasattr(X, "ndim"):  # arrays, memory maps, data frames, sparse matrices

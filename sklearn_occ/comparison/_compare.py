@@ -130,7 +130,9 @@ def compare(
     data = load_data(data, majority=majority, image_size=image_size)
     data.fingerprint = fingerprint(data)
     if channels is not None and data.X_train.ndim == 2:
-        raise ValueError(f"channels is {channels}, but {data.name} is a table, whose networks have none: leave it out.")
+        raise ValueError(
+            f"channels is {channels}, but {data.name} is a table, whose networks have none: leave it out."
+        )
     output = _make_folder(Path(output))
     files = [
         FitFile(

@@ -16,9 +16,7 @@ from ..datasets import (
 )
 from ..datasets._resizing import resize_image
 
-_CONVENTIONS = (
-    "either X_train, X_test, y_test (1 majority, -1 minority; y_train may be there), or X, y (1 anomaly, 0 normal)"
-)
+_CONVENTIONS = "either X_train, X_test, y_test (1 majority, -1 minority; y_train may be there), or X, y (1 anomaly, 0 normal)"
 
 
 def load_data(data, *, majority=None, image_size=None):
@@ -139,7 +137,9 @@ def _read_npz(path, majority, image_size):
             X_train = X_train[_labels(arrays, "y_train", "X_train", majority, path, normal=1) == 1]
         y_test = _labels(arrays, "y_test", "X_test", majority, path, normal=1)
     elif {"X", "y"} <= arrays.keys():
-        protocol = "trained on half of the normal rows (random, seed 0), tested on the other half and all anomalies"
+        protocol = (
+            "trained on half of the normal rows (random, seed 0), tested on the other half and all anomalies"
+        )
         X, y = arrays["X"], _labels(arrays, "y", "X", majority, path, normal=0)
         normal = np.random.default_rng(0).permutation(np.flatnonzero(y == 1))
         train, test = np.sort(normal[: len(normal) // 2]), normal[len(normal) // 2 :]
@@ -169,7 +169,15 @@ def _arrays(path):
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
     # AttributeError and TypeError: a single array (.npy), which has no names
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError) as error:
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+        AttributeError,
+        TypeError,
+    ) as error:
         raise ValueError(
             f"{str(path)!r} cannot be read as an .npz file of plain arrays ({error}): write it with "
             f"numpy.savez, {_CONVENTIONS}."
@@ -189,7 +197,9 @@ def _labels(arrays, key, rows, majority, path, *, normal):
     if majority is not None:
         chosen = [value for value in found if _same(value, majority)]
         if not chosen:
-            raise ValueError(f"majority is {majority!r}, but {key} of {str(path)!r} holds {shown}: choose one of these.")
+            raise ValueError(
+                f"majority is {majority!r}, but {key} of {str(path)!r} holds {shown}: choose one of these."
+            )
         return np.where(y == chosen[0], 1, -1)
     expected = {1: 1, -1: -1} if normal == 1 else {0: 1, 1: -1}
     if not set(found) <= expected.keys():
@@ -216,7 +226,9 @@ def _samples(X, path):
             "images (n, H, W) or (n, C, H, W)."
         )
     if X.dtype.kind == "f" and not np.isfinite(X).all():
-        raise ValueError(f"{str(path)!r} holds NaN or infinity, expected finite numbers: impute or remove these rows.")
+        raise ValueError(
+            f"{str(path)!r} holds NaN or infinity, expected finite numbers: impute or remove these rows."
+        )
     if X.dtype.kind == "f" or X.dtype == np.uint8:
         return X
     return X.astype(np.float64 if X.ndim == 2 else np.float32)

@@ -6,7 +6,6 @@ import os
 import time
 import warnings
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 
 import joblib
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from skorch.callbacks import Callback
 
+from .. import __version__
 from ..metrics import aupr_score
 from ._methods import WITHOUT_NETWORK, make_detector, network_of
 
@@ -95,7 +95,7 @@ class FitFile:
             "n_features": int(np.prod(data.X_train.shape[1:])),
             "n_train": len(data.X_train),
             "n_test": len(data.X_test),
-            "sklearn_occ": version("sklearn_occ"),
+            "sklearn_occ": __version__,
             "torch": torch.__version__,
         }
         params = self._detector().get_params()
@@ -121,7 +121,9 @@ class FitFile:
                 stored = json.loads(str(file["about"]))
                 return Fit(settings=self.settings, scores=file["scores"], was_read=True, **stored)
         except Exception as error:
-            raise ValueError(f"{str(self.path)!r} is damaged ({error}): remove it, and it is computed anew.") from error
+            raise ValueError(
+                f"{str(self.path)!r} is damaged ({error}): remove it, and it is computed anew."
+            ) from error
 
     def run(self, data, *, on_epoch):
         """Fit and score; a finished fit is written, one that raises ValueError becomes a failure.
@@ -148,7 +150,8 @@ class FitFile:
             try:
                 fit = self._fit_and_score(detector, data)
             except (ValueError, MemoryError, torch.OutOfMemoryError) as error:
-                fit = Fit(settings=self.settings, failure=" ".join(f"{type(error).__name__}: {error}".split()))
+                sentence = " ".join(str(error).split()) or type(error).__name__
+                fit = Fit(settings=self.settings, failure=sentence)
         fit = replace(fit, notes=tuple(dict.fromkeys(str(warning.message) for warning in caught)))
         if not fit.failure:
             self._write(fit, data.y_test)

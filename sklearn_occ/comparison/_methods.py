@@ -4,8 +4,9 @@ import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from .. import CAE, COCSVM, OCSVM, SAE, ConOCC
 from ..engine import BaseDeepOneClass
+from ..reconstruction import CAE, SAE, ConOCC
+from ..svm import COCSVM, OCSVM
 
 # `network` holds what every network here shares: epochs, channels, device, callbacks, checkpoint.
 METHODS = {

@@ -6,13 +6,11 @@ import os
 import numpy as np
 
 HEADER = ("method", "AUC", "AUPR-maj", "AUPR-min", "fit s", "samples/s", "seeds")
-_CSV_FIGURES = (
-    "auc",
-    "aupr_majority",
-    "aupr_minority",
-    "fit_seconds",
-    "score_seconds",
-    "samples_per_second",
+_CSV_COLUMNS = (
+    *("method", "seed", "auc", "aupr_majority", "aupr_minority"),
+    *("fit_seconds", "score_seconds", "samples_per_second"),
+    *("epochs", "channels", "device", "data", "image_size", "n_features", "n_train", "n_test"),
+    *("sklearn_occ", "torch", "failure"),
 )
 
 
@@ -77,11 +75,9 @@ def write_csv(path, comparison):
         fit.settings | fit.figures(comparison.data.y_test) | {"failure": fit.failure}
         for fit in comparison.fits
     ]
-    settings = [key for key in (rows[0] if rows else ()) if key not in {*_CSV_FIGURES, "failure"}]
-    columns = [*settings[:2], *_CSV_FIGURES, *settings[2:], "failure"]
     unfinished = path.with_suffix(".csv.tmp")
     with unfinished.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="")
+        writer = csv.DictWriter(file, _CSV_COLUMNS, restval="")
         writer.writeheader()
         writer.writerows(rows)
     os.replace(unfinished, path)

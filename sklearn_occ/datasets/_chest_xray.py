@@ -27,10 +27,11 @@ Images: {size} x {size}, uint8, grey; children of 1 to 5 years, Guangzhou. The o
 shape: the aspect ratio was lost when they were made square.
 Counts: {n_train} training images, all normal; {n_test} test images, {n_majority} normal and {n_minority}
 pneumonia. The Kaggle copy, which the ConOCC paper uses, has 1341 normal training images; the Mendeley copy
-has 1349. Both have the same test set of 234 normal and 390 pneumonia images.
+has 1349, with the 8 that Kaggle sets aside for validation. Both test sets have 234 normal and 390 pneumonia
+images.
 Labels: 1 normal (majority), -1 pneumonia (minority).
 Protocol: train on the normal training images, test on the publisher's test set. The pneumonia training
-images and Kaggle's 16 validation images are left out.
+images are left out.
 Known trait: brightness and geometry of the images go with the class, so a high score is not proof that a
 method sees the disease.
 """

@@ -103,7 +103,7 @@ def fetch_file(name, *, data_home, download_if_missing):
         ) from error
     except OSError as error:  # requests' errors are OSErrors
         if getattr(error, "response", None) is not None:  # an error page, whose connection pooch leaves open
-            pass
+            error.response.close()
         raise OSError(
             f"{name} could not be downloaded from {url} ({error}): "
             f"check the connection and try again, or {by_hand}"

@@ -1,4 +1,3 @@
-import gc
 import re
 import sys
 from pathlib import Path
@@ -65,8 +64,14 @@ def test_the_offline_error_names_the_address_and_the_place_by_hand(server, tmp_p
     expected = f"download {server.address}/data.bin by hand and save it as {str(tmp_path / 'data.bin')!r}"
     assert expected in str(caught.value)
     assert list(tmp_path.iterdir()) == []
-    del caught
-    gc.collect()  # a connection left open would warn here, and a warning is an error
+
+
+def test_the_connection_of_an_error_page_is_closed(server, tmp_path):
+    server.publish("data.bin", CONTENT)
+    del server.files["data.bin"]
+    with pytest.raises(OSError, match="404") as caught:
+        fetch_file("data.bin", data_home=tmp_path, download_if_missing=True)
+    assert caught.value.__cause__.response.raw.closed
 
 
 def test_download_if_missing_false_asks_no_server(server, tmp_path):

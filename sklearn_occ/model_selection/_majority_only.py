@@ -1,0 +1,167 @@
+"""MajorityOnly: no step of a pipeline sees a row labelled -1."""
+
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, check_random_state, get_tags
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from .._input import as_array, majority_rows
+
+
+def _has(method):
+    def check(self):
+        getattr(getattr(self, "estimator_", self.estimator), method)  # its AttributeError says what is missing
+        return True
+
+    return available_if(check)
+
+
+class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
+    """Fit an estimator, or every step of a pipeline, on the rows labelled 1 alone.
+
+    A detector of this package drops the rows labelled -1 itself, but a `StandardScaler` in front of it would still learn
+    from them: in the last fit of `GridSearchCV`, which gets all rows, the model would differ from the one that was
+    validated. Wrapped as the outermost estimator, the minority is dropped before the first step.
+
+    Parameters
+    ----------
+    estimator : estimator with `fit`
+        A detector, or a pipeline that ends in one. It is cloned.
+    random_state : int, RandomState or None, default=None
+        Seeds every `random_state` of `estimator` and its steps that is None; None leaves them as they are.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted clone.
+    n_features_in_, feature_names_in_, offset_
+        Those of `estimator_`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_occ import OCSVM
+    >>> from sklearn_occ.model_selection import MajorityOnly
+    >>> X, y = np.array([[1.0], [2.0], [3.0], [99.0]]), [1, 1, 1, -1]
+    >>> occ = MajorityOnly(make_pipeline(StandardScaler(), OCSVM())).fit(X, y)
+    >>> float(occ.estimator_[0].mean_[0])
+    2.0
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit"])],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, estimator, *, random_state=None):
+        self.estimator = estimator
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Fit on the majority rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            Whatever `estimator` takes.
+        y : array-like of shape (n,), optional
+            When every label is 1 or -1, rows labelled -1 are dropped; any other `y` is handed on with all rows.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        rows = majority_rows(y, _num_samples(X))
+        if not rows.all():
+            X, y = _safe_indexing(as_array(X), rows.nonzero()[0]), _safe_indexing(y, rows.nonzero()[0])
+        self.estimator_ = self._seeded_clone().fit(X, y)
+        return self
+
+    @_has("predict")
+    def fit_predict(self, X, y=None):
+        """Fit on the majority rows, then label every row."""
+        return self.fit(X, y).predict(X)
+
+    @_has("transform")
+    def fit_transform(self, X, y=None):
+        """Fit on the majority rows, then transform every row."""
+        return self.fit(X, y).transform(X)
+
+    @_has("predict")
+    def predict(self, X):
+        """`estimator_.predict(X)`."""
+        return self._fitted().predict(X)
+
+    @_has("decision_function")
+    def decision_function(self, X):
+        """`estimator_.decision_function(X)`."""
+        return self._fitted().decision_function(X)
+
+    @_has("score_samples")
+    def score_samples(self, X):
+        """`estimator_.score_samples(X)`."""
+        return self._fitted().score_samples(X)
+
+    @_has("transform")
+    def transform(self, X):
+        """`estimator_.transform(X)`."""
+        return self._fitted().transform(X)
+
+    @_has("inverse_transform")
+    def inverse_transform(self, X):
+        """`estimator_.inverse_transform(X)`."""
+        return self._fitted().inverse_transform(X)
+
+    @_has("get_feature_names_out")
+    def get_feature_names_out(self, input_features=None):
+        """`estimator_.get_feature_names_out(input_features)`."""
+        return self._fitted().get_feature_names_out(input_features)
+
+    @property
+    def n_features_in_(self):
+        return self._fitted_attribute("n_features_in_")
+
+    @property
+    def feature_names_in_(self):
+        return self._fitted_attribute("feature_names_in_")
+
+    @property
+    def offset_(self):
+        if isinstance(self.estimator, Pipeline):
+            return self._fitted_attribute("steps")[-1][1].offset_
+        return self._fitted_attribute("offset_")
+
+    def _seeded_clone(self):
+        estimator = clone(self.estimator)
+        if self.random_state is not None:
+            random = check_random_state(self.random_state)
+            unset = [
+                name
+                for name, value in sorted(estimator.get_params().items())
+                if name.split("__")[-1] == "random_state" and value is None
+            ]
+            estimator.set_params(**{name: random.randint(2**31 - 1) for name in unset})
+        return estimator
+
+    def _fitted(self):
+        check_is_fitted(self, "estimator_")
+        return self.estimator_
+
+    def _fitted_attribute(self, name):
+        if "estimator_" not in vars(self):
+            raise AttributeError(f"MajorityOnly has no {name} before it is fitted; call fit first.")
+        return getattr(self.estimator_, name)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.estimator_type = inner.estimator_type
+        tags.input_tags = inner.input_tags
+        tags.transformer_tags = inner.transformer_tags
+        return tags
