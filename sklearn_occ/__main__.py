@@ -8,13 +8,13 @@ from .comparison import DATA_SETS, METHODS, compare, text_table
 _EXIT_FAILED_FIT, _EXIT_USER_ERROR, _EXIT_INTERRUPTED = 1, 2, 130
 
 _COMPARE = """\
-Fits one-class methods on majority samples only, scores a test set of both classes, prints one table and writes
-results.csv and report.html. Finished fits are kept in the output folder: the same command, run again, goes on where it
-was stopped."""
+Fits one-class methods on majority samples only, scores a test set of both classes, prints one table and
+writes results.csv and report.html. Finished fits are kept in the output folder: the same command, run again,
+goes on where it was stopped."""
 
 _EXIT_CODES = """\
-exit codes: 0 all fits are done; 1 a fit failed, the others are in the table; 2 an argument or the data cannot be used;
-130 stopped by Ctrl-C, the results until then are written."""
+exit codes: 0 all fits are done; 1 a fit failed, the others are in the table; 2 an argument or the data
+cannot be used; 130 stopped by Ctrl-C, the results until then are written."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -83,17 +83,18 @@ def _make_parser():
         "--data",
         default="digits",
         metavar="DATA",
-        help=f"{', '.join(DATA_SETS)} (chestx, pneumoniamnist and mnist are read from the folder SKLEARN_OCC_DATA or "
-        "downloaded); or an .npz file with X_train, X_test, y_test (1 majority, -1 minority; y_train may be there, "
-        "its majority rows are kept), or with X, y (0 normal, 1 anomaly: half of the normal rows, drawn with seed 0, "
-        "trains, the other half and all anomalies are tested), X of two axes being a table; or a folder that holds "
-        "train/, test/majority/ and test/minority/ with PNG, JPEG or DICOM files (default: %(default)s)",
+        help=f"{', '.join(DATA_SETS)} (chestx, pneumoniamnist and mnist are read from the folder "
+        "SKLEARN_OCC_DATA or downloaded); or an .npz file with X_train, X_test, y_test (1 majority, -1 minority; "
+        "y_train may be there, its majority rows are kept), or with X, y (0 normal, 1 anomaly: half of the "
+        "normal rows, drawn with seed 0, trains, the other half and all anomalies are tested), X of two axes "
+        "being a table; or a folder that holds train/, test/majority/ and test/minority/ with PNG, JPEG or "
+        "DICOM files (default: %(default)s)",
     )
     add(
         "--majority",
         metavar="CLASS",
-        help="the label that is the majority, all others are the minority: a digit for digits and mnist (default: 0), "
-        "a value of the labels of an .npz file; other data have no such choice",
+        help="the label that is the majority, all others are the minority: a digit for digits and mnist "
+        "(default: 0), a value of the labels of an .npz file; other data have no such choice",
     )
     add(
         "--methods",
@@ -112,15 +113,16 @@ def _make_parser():
     add(
         "--epochs",
         type=_positive,
-        default=200,
+        default=1000,
         metavar="N",
-        help="epochs of each network (default: %(default)s; the ConOCC paper trains 1000); OCSVM has none",
+        help="epochs of each network (default: %(default)s, as in the ConOCC paper); OCSVM has none",
     )
     add(
         "--channels",
         type=_positive,
         metavar="N",
-        help="channels of the first stage of the networks of images (default: 64, as in the paper); smaller is faster",
+        help="channels of the first stage of the networks of images, fewer are faster (default: 64, as in the "
+        "paper); a table has none",
     )
     add(
         "--image-size",

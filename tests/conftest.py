@@ -4,9 +4,12 @@ import os
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # read when scipy is imported; without it scikit-learn skips a check
 
+import signal
+
 import numpy as np
 import pytest
 from sklearn.base import clone
+from skorch.callbacks import Callback
 
 from sklearn_occ import CAE, COCSVM, OCSVM, SAE, ConOCC
 
@@ -29,6 +32,17 @@ def quick(name, *, narrow=True, **params):
     if narrow:
         params = {key: value for key, value in NARROW.items() if key in known} | params
     return estimator.set_params(**params)
+
+
+class CtrlC(Callback):
+    """Press Ctrl-C when the given epoch begins."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            signal.raise_signal(signal.SIGINT)
 
 
 @pytest.fixture(params=list(QUICK))

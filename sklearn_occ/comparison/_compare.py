@@ -70,7 +70,7 @@ def compare(
     *,
     methods=tuple(METHODS),
     seeds=3,
-    epochs=200,
+    epochs=1000,
     channels=None,
     majority=None,
     image_size=None,
@@ -78,10 +78,10 @@ def compare(
 ):
     """Fit methods on majority samples, score the test set, write ``results.csv`` and ``report.html``.
 
-    Every method is fitted with `random_state` 0 to `seeds` - 1. Each finished fit is written to ``output/fits`` at
-    once, and read from there when the same fit is asked for again; a fit of a network that was killed goes on from
-    its last checkpoint. Images are used as they are, features of a table are standardised with the mean and the standard
-    deviation of the training rows.
+    Every method is fitted with `random_state` 0 to `seeds` - 1. Each finished fit is written to
+    ``output/fits`` at once, and read from there when the same fit is asked for again; a fit of a network
+    that was killed goes on from its last checkpoint. Images are used as they are, features of a table are
+    standardised with the mean and the standard deviation of the training rows.
 
     Parameters
     ----------
@@ -93,8 +93,8 @@ def compare(
         Names among `METHODS`, as `parse_methods` reads them.
     seeds : int, default=3
         Number of fits of each method.
-    epochs : int, default=200
-        Epochs of each network; the ConOCC paper trains 1000.
+    epochs : int, default=1000
+        Epochs of each network; 1000 in the ConOCC paper.
     channels : int, default=None
         Channels of the first stage of the networks of images; None is 64, as in the paper. Tables have none.
     majority : int or str, default=None

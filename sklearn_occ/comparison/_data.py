@@ -16,7 +16,10 @@ from ..datasets import (
 )
 from ..datasets._resizing import resize_image
 
-_CONVENTIONS = "either X_train, X_test, y_test (1 majority, -1 minority; y_train may be there), or X, y (1 anomaly, 0 normal)"
+_CONVENTIONS = (
+    "either X_train, X_test, y_test (1 majority, -1 minority; y_train may be there), "
+    "or X, y (0 normal, 1 anomaly)"
+)
 
 
 def load_data(data, *, majority=None, image_size=None):
@@ -26,20 +29,20 @@ def load_data(data, *, majority=None, image_size=None):
     ----------
     data : str or path-like
         A name in `DATA_SETS`; an .npz file; or a folder as `sklearn_occ.datasets.load_image_folder` reads it.
-        An .npz file holds ``X_train``, ``X_test``, ``y_test`` (1 majority, -1 minority) and maybe ``y_train``, whose
-        majority rows are kept; or ``X``, ``y`` (0 normal, 1 anomaly), of which half of the normal rows, drawn with
-        seed 0, are trained on, the other half and all anomalies tested. `X` of two axes is a table, of three or
-        four axes images.
+        An .npz file holds ``X_train``, ``X_test``, ``y_test`` (1 majority, -1 minority) and maybe
+        ``y_train``, whose majority rows are kept; or ``X``, ``y`` (0 normal, 1 anomaly), of which half of the
+        normal rows, drawn with seed 0, are trained on, the other half and all anomalies tested. `X` of two
+        axes is a table, of three or four axes images.
     majority : int or str, default=None
-        The label that is the majority, all others are the minority: a digit for digits and mnist (None is 0), a value
-        of the labels of an .npz file. Other data have no such choice.
+        The label that is the majority, all others are the minority: a digit for digits and mnist (None is
+        0), a value of the labels of an .npz file. Other data have no such choice.
     image_size : int, default=None
         Side in pixels to which images are resized. None keeps their size; chestx has 100.
 
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
-        `name`, `majority` (str, "" where there is no choice), `X_train`, `X_test`, `y_test` (1 or -1), `names_test`
+        `name` (with the majority, where it was chosen), `X_train`, `X_test`, `y_test` (1 or -1), `names_test`
         (list of str, one for each test row), `DESCR`.
 
     Raises
@@ -69,10 +72,10 @@ def load_data(data, *, majority=None, image_size=None):
         bunch.name = path.name
     else:
         raise FileNotFoundError(
-            f"{str(data)!r} is neither a file nor a folder, nor one of {', '.join(DATA_SETS)}: check the path."
+            f"{str(data)!r} is neither a file nor a folder, nor one of {', '.join(DATA_SETS)}: check the "
+            "path."
         )
-    bunch.majority = "" if bunch.get("majority") is None else str(bunch.majority)
-    if bunch.majority:
+    if bunch.get("majority") is not None:
         bunch.name += f", majority {bunch.majority}"
     if "files_test" in bunch:
         bunch.names_test = [Path(file).name for file in bunch.files_test]
@@ -158,8 +161,8 @@ def _read_npz(path, majority, image_size):
     )
     if image_size is not None and X_train.ndim == 2:
         raise ValueError(
-            f"image_size is {image_size}, but {str(path)!r} holds a table of {X_train.shape[1]} columns, which cannot "
-            "be resized: leave it out."
+            f"image_size is {image_size}, but {str(path)!r} holds a table of {X_train.shape[1]} columns, "
+            "which cannot be resized: leave it out."
         )
     return _resized(bunch, image_size, majority=majority)
 
@@ -189,7 +192,8 @@ def _labels(arrays, key, rows, majority, path, *, normal):
     y = arrays[key]
     if y.shape not in {(len(arrays[rows]),), (len(arrays[rows]), 1)}:
         raise ValueError(
-            f"{key} of {str(path)!r} has shape {y.shape}, but {rows} has {len(arrays[rows])} rows: give one label a row."
+            f"{key} of {str(path)!r} has shape {y.shape}, but {rows} has {len(arrays[rows])} rows: give one "
+            "label a row."
         )
     y = y.ravel()
     found = sorted(set(y.tolist()), key=str)
@@ -205,8 +209,8 @@ def _labels(arrays, key, rows, majority, path, *, normal):
     if not set(found) <= expected.keys():
         meaning = "1 (majority) and -1 (minority)" if normal == 1 else "0 (normal) and 1 (anomaly)"
         raise ValueError(
-            f"{key} of {str(path)!r} holds {shown}, expected {meaning}: convert it, or say which label is the majority "
-            "(--majority)."
+            f"{key} of {str(path)!r} holds {shown}, expected {meaning}: convert it, or say with --majority which "
+            "label is the majority."
         )
     return np.where(y == normal, 1, -1)
 
@@ -222,8 +226,8 @@ def _same(value, majority):
 def _samples(X, path):
     if X.ndim not in (2, 3, 4) or X.dtype.kind not in "fiub":
         raise ValueError(
-            f"{str(path)!r} holds samples of shape {X.shape} and type {X.dtype}, expected numbers: a table (n, d) or "
-            "images (n, H, W) or (n, C, H, W)."
+            f"{str(path)!r} holds samples of shape {X.shape} and type {X.dtype}, expected numbers: a table "
+            "(n, d) or images (n, H, W) or (n, C, H, W)."
         )
     if X.dtype.kind == "f" and not np.isfinite(X).all():
         raise ValueError(
@@ -237,11 +241,11 @@ def _samples(X, path):
 def _refuse_unequal(X_train, X_test, y_test, path):
     if X_train.shape[1:] != X_test.shape[1:]:
         raise ValueError(
-            f"{str(path)!r} trains on samples of shape {X_train.shape[1:]} and tests on {X_test.shape[1:]}: bring them to "
-            "one shape."
+            f"{str(path)!r} trains on samples of shape {X_train.shape[1:]} and tests on {X_test.shape[1:]}: "
+            "bring them to one shape."
         )
     if len(X_train) < 2 or len(set(y_test.tolist())) < 2:
         raise ValueError(
-            f"{str(path)!r} has {len(X_train)} majority rows to train on, and {(y_test == 1).sum()} majority and "
-            f"{(y_test == -1).sum()} minority rows to test on: at least 2, 1 and 1 are needed."
+            f"{str(path)!r} has {len(X_train)} majority rows to train on, and {(y_test == 1).sum()} majority "
+            f"and {(y_test == -1).sum()} minority rows to test on: at least 2, 1 and 1 are needed."
         )

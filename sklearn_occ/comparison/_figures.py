@@ -38,7 +38,7 @@ def roc_plot(fits, y_test):
     -------
     svg : str
     """
-    figure, axes = _new_figure(6.4, 4.6)
+    figure, axes = _new_figure(5.4, 5.0)
     for fit in fits:
         name = fit.settings["method"]
         false_positive, true_positive, _ = roc_curve(y_test == 1, fit.scores)
@@ -50,7 +50,7 @@ def roc_plot(fits, y_test):
             linewidth=1.8,
             label=f"{name}, AUC {fit.figures(y_test)['auc']:.3f}",
         )
-    axes.plot([0, 1], [0, 1], color=_INK, linewidth=0.6, linestyle=(0, (1, 4)), label="chance")
+    axes.plot([0, 1], [0, 1], color=_INK, linewidth=0.8, linestyle=(0, (1, 2)), label="chance")
     axes.set(
         xlim=(-0.01, 1.01),
         ylim=(-0.01, 1.01),
@@ -68,7 +68,7 @@ def histogram_plot(fit, y_test):
     The lowest half percent of the scores goes into the first bin, or a few far rows would leave one bin for
     all others.
     """
-    figure, axes = _new_figure(4.6, 3.0)
+    figure, axes = _new_figure(3.8, 3.0)
     low, high = np.quantile(fit.scores, [0.005, 1])
     bins = np.linspace(low, high, 31) if high > low else np.array([low - 0.5, low + 0.5])
     looks = (

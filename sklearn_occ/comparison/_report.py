@@ -10,6 +10,10 @@ from ._figures import histogram_plot, picture, roc_plot, value_range
 from ._table import HEADER, headline, sentences, table_rows
 
 _N_SAMPLES = 8
+_LEGEND = """\
+AUC: area under the ROC curve. AUPR: average precision, with the majority (maj) or the minority (min) as the
+positive class; a score without information gives the proportion of that class. Mean ± standard deviation over the
+seeds; fit s: seconds of one fit; samples/s: test samples scored in a second."""
 _CLASSES = {1: "majority", -1: "minority"}
 
 
@@ -40,9 +44,7 @@ def write_report(path, comparison):
         f"<h1>{escape(title)}</h1>",
         f"<p>{escape(headline(comparison))} {_standing(comparison)}</p>",
         _table(HEADER, table_rows(comparison)),
-        "<p>AUC: area under the ROC curve. AUPR: average precision, with the majority (maj) or the minority (min) as the "
-        "positive class; a score without information gives the proportion of that class. Mean ± standard deviation over "
-        "the seeds; fit s: seconds of one fit; samples/s: test samples scored in a second.</p>",
+        f"<p>{_LEGEND}</p>",
         *(f"<p>{escape(sentence)}</p>" for sentence in sentences(comparison)),
         "<h2>Settings</h2>",
         _settings(comparison),
@@ -101,7 +103,7 @@ def _settings(comparison):
         ("seeds", f"0 to {comparison.seeds - 1}" if comparison.seeds > 1 else "0"),
         (
             "samples",
-            f"{used[0]['n_features']} features, standardised with the mean and the standard deviation of the training rows"
+            f"{used[0]['n_features']} features, standardised with mean and standard deviation of the training rows"
             if table
             else f"images of {used[0]['image_size'].replace('x', ' x ')} pixels, as they are",
         ),
@@ -133,7 +135,7 @@ def _pictured(fit, data, rows):
         + "".join(
             f'<figure class="{_CLASSES[data.y_test[row]]}" title="{escape(data.names_test[row])}">'
             f'<img src="{picture(data.X_test[row], low, high)}" alt="{escape(data.names_test[row])}">'
-            f'<figcaption>{fit.scores[row]:.3g}<br><span class="class">{_CLASSES[data.y_test[row]]}</span><br>'
+            f'<figcaption>{fit.scores[row]:.4g}<br><span class="class">{_CLASSES[data.y_test[row]]}</span><br>'
             f'<span class="name">{escape(data.names_test[row])}</span></figcaption></figure>'
             for row in rows
         )

@@ -1,5 +1,6 @@
 """OneClassNet: the one skorch net. It trains on device-resident batches and evaluates in fixed blocks."""
 
+import dis
 from contextlib import nullcontext
 
 import numpy as np
@@ -106,8 +107,8 @@ class OneClassNet(NeuralNet):
         """As in skorch, which swallows Ctrl-C; here it leaves a trace."""
         try:
             return super().fit_loop(X, y, **fit_params)
-        except KeyboardInterrupt:
-            self.interrupted_ = True
+        except KeyboardInterrupt as stop:
+            self.interrupted_ = not _asked_by_callback(stop)
             raise
 
     def get_split_datasets(self, X, y=None, **fit_params):
@@ -230,6 +231,16 @@ class OneClassNet(NeuralNet):
         state = super().__getstate__()
         state["module"], state["criterion"] = type(self.module), type(self.criterion)
         return state
+
+
+def _asked_by_callback(stop):
+    """Whether a callback's own `raise KeyboardInterrupt` ended training: so skorch's EarlyStopping does it."""
+    traceback = stop.__traceback__
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    frame = traceback.tb_frame
+    instruction = dis.opname[frame.f_code.co_code[traceback.tb_lasti]]
+    return isinstance(frame.f_locals.get("self"), Callback) and instruction == "RAISE_VARARGS"
 
 
 def _tensors(module):

@@ -1,0 +1,110 @@
+"""A killed fit resumes to the model of a fit that was never killed."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import CtrlC, blobs, quick
+
+SCRIPT = """
+import sys
+sys.path[:0] = {path!r}
+from conftest import blobs, quick
+quick({name!r}, checkpoint={checkpoint!r}, **{params!r}).fit(blobs(50))
+"""
+
+
+def settings(name):
+    params = {"max_epochs": 4000, "batch_size": 16, "random_state": 5}
+    return params | ({"update_interval": 7} if "ConOCC" in name else {})
+
+
+def kill_a_fit(name, checkpoint, **params):
+    """Start the fit in a process of its own and kill it once it has written a few checkpoints."""
+    script = SCRIPT.format(path=sys.path, name=name, checkpoint=str(checkpoint), params=params)
+    process = subprocess.Popen([sys.executable, "-c", script])
+    written, last = 0, None
+    while written < 4:
+        assert process.poll() is None, "the fit ended before it could be killed"
+        time.sleep(0.005)
+        if checkpoint.exists() and checkpoint.stat().st_mtime_ns != last:
+            written, last = written + 1, checkpoint.stat().st_mtime_ns
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.filterwarnings("ignore:The codes of ConOCC")
+@pytest.mark.parametrize("name", ["CAE", "SAE", "ConOCC", "ConOCC-alternating"])
+def test_a_killed_fit_resumes_to_the_same_bits(name, tmp_path):
+    checkpoint, X = tmp_path / "fit.pt", blobs(50)
+    params = settings(name)
+    kill_a_fit(name, checkpoint, **params)
+    done = torch.load(checkpoint, weights_only=True)["epochs"]["train"]
+    assert 0 < done < 4000
+    shorter = {**params, "max_epochs": done + 25}
+    # The rest of 4000 epochs would take long; the file is told that fewer were asked for.
+    state = torch.load(checkpoint, weights_only=True)
+    state["identity"]["max_epochs"] = repr(shorter["max_epochs"])
+    torch.save(state, checkpoint)
+    resumed = quick(name, checkpoint=str(checkpoint), **shorter).fit(X)
+    never_killed = quick(name, **shorter).fit(X)
+    np.testing.assert_array_equal(resumed.score_samples(X), never_killed.score_samples(X))
+    assert resumed.offset_ == never_killed.offset_
+    assert resumed.history_[:, "train_loss"] == never_killed.history_[:, "train_loss"]
+    ours, theirs = (occ.net_.optimizer_.state_dict()["state"] for occ in (resumed, never_killed))
+    for key, moments in theirs.items():
+        for moment, value in moments.items():
+            torch.testing.assert_close(ours[key][moment], value, rtol=0, atol=0)
+
+
+def test_a_finished_fit_is_loaded_and_not_trained_again(tmp_path):
+    X, checkpoint = blobs(50), tmp_path / "fit.pt"
+    first = quick("ConOCC", checkpoint=checkpoint).fit(X)
+    again = quick("ConOCC", checkpoint=checkpoint).fit(X)
+    assert [row["dur"] for row in again.history_] == [row["dur"] for row in first.history_]
+    np.testing.assert_array_equal(again.score_samples(X), first.score_samples(X))
+
+
+def test_a_checkpoint_changes_nothing(tmp_path):
+    X = blobs(50)
+    with_file = quick("SAE", checkpoint=tmp_path / "fit.pt").fit(X)
+    np.testing.assert_array_equal(with_file.score_samples(X), quick("SAE").fit(X).score_samples(X))
+    assert [path.name for path in tmp_path.iterdir()] == ["fit.pt"]
+
+
+def test_another_fit_is_refused_with_what_differs(tmp_path):
+    X, checkpoint = blobs(50), tmp_path / "fit.pt"
+    quick("CAE", checkpoint=checkpoint).fit(X)
+    with pytest.raises(ValueError, match="belongs to another fit, which differs in lr, max_epochs;"):
+        quick("CAE", checkpoint=checkpoint, lr=0.5, max_epochs=7).fit(X)
+    with pytest.raises(ValueError, match="differs in X;"):
+        quick("CAE", checkpoint=checkpoint).fit(X[1:])
+    with pytest.raises(ValueError, match="differs in estimator, alpha;|differs in estimator"):
+        quick("SAE", checkpoint=checkpoint, lr=1e-3).fit(X)
+    # What does not change the model may change.
+    quick("CAE", checkpoint=checkpoint, contamination=0.3, verbose=0).fit(X)
+
+
+def test_a_file_that_is_no_checkpoint(tmp_path):
+    (tmp_path / "notes.txt").write_text("not a checkpoint")
+    with pytest.raises(ValueError, match="is not a checkpoint of sklearn_occ; remove the file or name another"):
+        quick("CAE", checkpoint=tmp_path / "notes.txt").fit(blobs(50))
+    assert (tmp_path / "notes.txt").read_text() == "not a checkpoint"
+
+
+def test_a_checkpoint_needs_a_folder_and_a_seed(tmp_path):
+    with pytest.raises(FileNotFoundError, match="lies in a folder that does not exist; create"):
+        quick("CAE", checkpoint=tmp_path / "absent" / "fit.pt").fit(blobs(50))
+    with pytest.raises(ValueError, match="needs an int random_state"):
+        quick("CAE", checkpoint=tmp_path / "fit.pt", random_state=None).fit(blobs(50))
+
+
+def test_ctrl_c_keeps_the_last_whole_epoch(tmp_path):
+    X, checkpoint = blobs(50), tmp_path / "fit.pt"
+    with pytest.warns(UserWarning, match="interrupted after 3 of 8"):
+        quick("CAE", checkpoint=checkpoint, max_epochs=8, callbacks=[CtrlC(4)]).fit(X)
+    assert torch.load(checkpoint, weights_only=True)["epochs"]["train"] in (1, 2, 3)
