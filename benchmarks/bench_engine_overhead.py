@@ -108,7 +108,9 @@ def main():
         sys.exit(f"The load is {load:.2f}, expected at most 0.3; wait, or pass --busy for figures not to be reported.")
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {os.cpu_count()} cores, one thread, load {load:.2f}")
-    print(f"{'rows x features, batch':24}{'engine':>10}{'loop':>10}{'skorch':>10}{'engine/loop':>22}{'skorch/engine':>24}")
+    print(
+        f"{'rows x features, batch':24}{'engine':>10}{'loop':>10}{'skorch':>10}{'engine/loop':>22}{'skorch/engine':>24}"
+    )
     for n_rows, n_features, batch_size, at_most, at_least in SETTINGS:
         X = np.random.default_rng(0).normal(size=(n_rows, n_features)).astype(np.float32)
         runs = {f.__name__: f(X, batch_size) for f in (engine, hand_written, stock_skorch)}

@@ -67,9 +67,7 @@ def _compare(data, output, **settings):
 
 
 def _make_parser():
-    parser = _Parser(
-        prog="python -m sklearn_occ", description="One-class classification of images and tables."
-    )
+    parser = _Parser(prog="python -m sklearn_occ", description="One-class classification of images and tables.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     command = commands.add_parser(
         "compare",
@@ -84,10 +82,10 @@ def _make_parser():
         default="digits",
         metavar="DATA",
         help=f"{', '.join(DATA_SETS)} (chestx, pneumoniamnist and mnist are read from the folder "
-        "SKLEARN_OCC_DATA or downloaded); or an .npz file with X_train, X_test, y_test (1 majority, -1 minority; "
-        "y_train may be there, its majority rows are kept), or with X, y (0 normal, 1 anomaly: half of the "
-        "normal rows, drawn with seed 0, trains, the other half and all anomalies are tested), X of two axes "
-        "being a table; or a folder that holds train/, test/majority/ and test/minority/ with PNG, JPEG or "
+        "SKLEARN_OCC_DATA or downloaded); or an .npz file with X_train, X_test, y_test (1 majority, -1 "
+        "minority; y_train may be there, its majority rows are kept), or with X, y (0 normal, 1 anomaly: half "
+        "of the normal rows, drawn with seed 0, trains, the other half and all anomalies are tested), X of two "
+        "axes being a table; or a folder that holds train/, test/majority/ and test/minority/ with PNG, JPEG or "
         "DICOM files (default: %(default)s)",
     )
     add(
@@ -121,8 +119,8 @@ def _make_parser():
         "--channels",
         type=_positive,
         metavar="N",
-        help="channels of the first stage of the networks of images, fewer are faster (default: 64, as in the "
-        "paper); a table has none",
+        help="channels of the first stage of the networks of images, fewer are faster (default: 64, as in "
+        "the paper); a table has none",
     )
     add(
         "--image-size",

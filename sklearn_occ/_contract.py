@@ -158,9 +158,7 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
     def _hold_out(self, rows):
         """Split the majority rows into those trained on and those held out (None where none are)."""
         if len(rows) < 2:
-            raise ValueError(
-                f"X holds {len(rows)} majority row (1 sample labelled 1), expected at least 2; add rows."
-            )
+            raise ValueError(f"X holds {len(rows)} majority row (1 sample labelled 1), expected at least 2; add rows.")
         if self.validation_fraction is None:
             if self.threshold_data == "validation":
                 raise ValueError(
@@ -210,6 +208,5 @@ def _take(X, rows):
 def _refuse_degenerate(X):
     if all(np.array_equal(X[0], row) for row in X[1:]):
         raise ValueError(
-            f"All {len(X)} majority rows of X are identical, expected at least two that differ; "
-            "check how X was read."
+            f"All {len(X)} majority rows of X are identical, expected at least two that differ; check how X was read."
         )

@@ -18,8 +18,8 @@ random_state : int, RandomState or None, default=None
     "autoencoder parameters": """\
 encoder : torch.nn.Module or callable, default=None
     A module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a factory
-    `encoder(shape, n_components)` that returns one; shape is (C, H, W), or (n_features,) for a table. None: for
-    images the convolutions of figure 1 of Gao et al. (`nn.ConvEncoder`), for a table linear layers
+    `encoder(shape, n_components)` that returns one; shape is (C, H, W), or (n_features,) for a table. None:
+    for images the convolutions of figure 1 of Gao et al. (`nn.ConvEncoder`), for a table linear layers
     (`nn.DenseEncoder`).
 decoder : torch.nn.Module or callable, default=None
     The way back, (b, n_components) -> (b, *shape), or a factory `decoder(n_components, shape)`. It ends
@@ -55,8 +55,8 @@ warm_start : bool, default=False
     Whether `fit` on a fitted estimator adds `max_epochs` epochs: network, optimizer, random numbers and
     whatever the first fit set from the data go on; other parameters changed in between are not looked at.
 checkpoint : str or path, default=None
-    File that keeps the state of the fit. A fit that was killed goes on from it when it is called again with the
-    same parameters and data, and gives the same model, bit for bit on the CPU; a finished one is
+    File that keeps the state of the fit. A fit that was killed goes on from it when it is called again with
+    the same parameters and data, and gives the same model, bit for bit on the CPU; a finished one is
     loaded. Needs an int `random_state`; one file for each fit. Callbacks with counters of their own
     (skorch's EarlyStopping) count anew.""",
     "deep attributes": """\

@@ -197,5 +197,3 @@ def test_deep_attributes(make_deep, blobs):
 def test_pickles_hold_no_data(make_deep, blobs):
     few, many = (len(pickle.dumps(make_deep().fit(blobs(n, size=32)))) for n in (20, 400))
     assert many - few < 0.5 * 380 * 32 * 32 or "svm_" in vars(make_deep().fit(blobs(20)))
-
-

@@ -130,9 +130,7 @@ def compare(
     data = load_data(data, majority=majority, image_size=image_size)
     data.fingerprint = fingerprint(data)
     if channels is not None and data.X_train.ndim == 2:
-        raise ValueError(
-            f"channels is {channels}, but {data.name} is a table, whose networks have none: leave it out."
-        )
+        raise ValueError(f"channels is {channels}, but {data.name} is a table, whose networks have none: leave it out.")
     output = _make_folder(Path(output))
     files = [
         FitFile(
@@ -183,7 +181,5 @@ def _make_folder(output):
     try:
         (output / "fits").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OSError(
-            f"The output folder {str(output)!r} cannot be made ({error.strerror}): name another."
-        ) from error
+        raise OSError(f"The output folder {str(output)!r} cannot be made ({error.strerror}): name another.") from error
     return output

@@ -121,9 +121,7 @@ class FitFile:
                 stored = json.loads(str(file["about"]))
                 return Fit(settings=self.settings, scores=file["scores"], was_read=True, **stored)
         except Exception as error:
-            raise ValueError(
-                f"{str(self.path)!r} is damaged ({error}): remove it, and it is computed anew."
-            ) from error
+            raise ValueError(f"{str(self.path)!r} is damaged ({error}): remove it, and it is computed anew.") from error
 
     def run(self, data, *, on_epoch):
         """Fit and score; a finished fit is written, one that raises ValueError becomes a failure.

@@ -12,8 +12,8 @@ from ._table import HEADER, headline, sentences, table_rows
 _N_SAMPLES = 8
 _LEGEND = """\
 AUC: area under the ROC curve. AUPR: average precision, with the majority (maj) or the minority (min) as the
-positive class; a score without information gives the proportion of that class. Mean ± standard deviation over the
-seeds; fit s: seconds of one fit; samples/s: test samples scored in a second."""
+positive class; a score without information gives the proportion of that class. Mean ± standard deviation over
+the seeds; fit s: seconds of one fit; samples/s: test samples scored in a second."""
 _CLASSES = {1: "majority", -1: "minority"}
 
 
@@ -37,8 +37,9 @@ def write_report(path, comparison):
     comparison : Comparison
         A method without a finished fit is named in the table only.
     """
-    chosen = [fit for fit in map(_median_fit, *_per_method(comparison)) if fit is not None]
     data = comparison.data
+    finished = [fits for fits in map(comparison.fits_of, comparison.methods) if fits]
+    chosen = [_median_fit(fits, data.y_test) for fits in finished]
     title = f"{data.name}: {_enumeration(comparison.methods)}"
     parts = [
         f"<h1>{escape(title)}</h1>",
@@ -53,8 +54,9 @@ def write_report(path, comparison):
     if chosen:
         parts += [
             "<h2>ROC curves</h2>",
-            "<p>Here and below, each method is shown with the seed of its median AUC (the lower of two): "
-            f"{escape('; '.join(fit.label for fit in chosen))}.</p>",
+            "<p>Here and below, each method is shown with the seed of its median AUC (of two in the middle, the "
+            f"lower): {escape('; '.join(fit.label for fit in chosen))}. The first bin of a histogram also holds "
+            "the lowest half percent of the scores.</p>",
             roc_plot(chosen, data.y_test),
         ]
     parts += [_method(fit, data) for fit in chosen]
@@ -71,14 +73,9 @@ def write_report(path, comparison):
     os.replace(unfinished, path)
 
 
-def _per_method(comparison):
-    n_methods = len(comparison.methods)
-    return [comparison.fits_of(method) for method in comparison.methods], [comparison.data.y_test] * n_methods
-
-
 def _median_fit(fits, y_test):
     ordered = sorted(fits, key=lambda fit: fit.figures(y_test)["auc"])
-    return ordered[(len(ordered) - 1) // 2] if ordered else None
+    return ordered[(len(ordered) - 1) // 2]
 
 
 def _enumeration(names):
@@ -103,7 +100,7 @@ def _settings(comparison):
         ("seeds", f"0 to {comparison.seeds - 1}" if comparison.seeds > 1 else "0"),
         (
             "samples",
-            f"{used[0]['n_features']} features, standardised with mean and standard deviation of the training rows"
+            f"{used[0]['n_features']} features, standardised with mean and deviation of the training rows"
             if table
             else f"images of {used[0]['image_size'].replace('x', ' x ')} pixels, as they are",
         ),
@@ -130,17 +127,16 @@ def _method(fit, data):
 
 def _pictured(fit, data, rows):
     low, high = value_range(data.X_test)
-    return (
-        '<div class="samples">'
-        + "".join(
-            f'<figure class="{_CLASSES[data.y_test[row]]}" title="{escape(data.names_test[row])}">'
-            f'<img src="{picture(data.X_test[row], low, high)}" alt="{escape(data.names_test[row])}">'
-            f'<figcaption>{fit.scores[row]:.4g}<br><span class="class">{_CLASSES[data.y_test[row]]}</span><br>'
-            f'<span class="name">{escape(data.names_test[row])}</span></figcaption></figure>'
-            for row in rows
+    figures = []
+    for row in rows:
+        name, kind = escape(data.names_test[row]), _CLASSES[data.y_test[row]]
+        figures.append(
+            f'<figure class="{kind}" title="{name}">'
+            f'<img src="{picture(data.X_test[row], low, high)}" alt="{name}">'
+            f'<figcaption>{fit.scores[row]:.4g}<br><span class="class">{kind}</span><br>'
+            f'<span class="name">{name}</span></figcaption></figure>'
         )
-        + "</div>"
-    )
+    return f'<div class="samples">{"".join(figures)}</div>'
 
 
 def _listed(fit, data, rows):

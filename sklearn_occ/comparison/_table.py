@@ -63,18 +63,13 @@ def text_table(comparison):
     """Write a comparison as text: what was compared, the aligned table, failures and warnings."""
     rows = [HEADER, *table_rows(comparison)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([headline(comparison), "", *lines, "", *sentences(comparison)])
 
 
 def write_csv(path, comparison):
     """Write one row for each fit: its figures, its settings, and the failure where there is one."""
-    rows = [
-        fit.settings | fit.figures(comparison.data.y_test) | {"failure": fit.failure}
-        for fit in comparison.fits
-    ]
+    rows = [fit.settings | fit.figures(comparison.data.y_test) | {"failure": fit.failure} for fit in comparison.fits]
     unfinished = path.with_suffix(".csv.tmp")
     with unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, _CSV_COLUMNS, restval="")

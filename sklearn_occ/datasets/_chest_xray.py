@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
+from .._optional import require
 from ._download import cache_folder, fetch_file, provided_file
-from ._optional import require
 from ._resizing import resize_image
 
 _DESCR = """\
@@ -147,8 +147,7 @@ def _read_mendeley(size, *, data_home, download_if_missing):
 def _resize_archive(path, size):
     with zipfile.ZipFile(path) as archive:
         X_train, X_normal, X_pneumonia = (
-            _resize_members(archive, folder, size)
-            for folder in ("train/NORMAL", "test/NORMAL", "test/PNEUMONIA")
+            _resize_members(archive, folder, size) for folder in ("train/NORMAL", "test/NORMAL", "test/PNEUMONIA")
         )
     return {
         "X_train": X_train,

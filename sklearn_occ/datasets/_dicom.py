@@ -6,7 +6,7 @@ inverted for MONOCHROME1.
 
 import numpy as np
 
-from ._optional import require
+from .._optional import require
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _WINDOW_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
@@ -72,9 +72,7 @@ def _to_unit_interval(stored, dataset):
     center, width = dataset.get("WindowCenter"), dataset.get("WindowWidth")
     if center is not None and width is not None:
         function = dataset.get("VOILUTFunction") or "LINEAR"
-        return _window(
-            values.astype(np.float64), center=_first(center), width=_first(width), function=function
-        )
+        return _window(values.astype(np.float64), center=_first(center), width=_first(width), function=function)
     low, high = _value_range(dataset)
     return np.clip((values - low) / (high - low), 0, 1)
 

@@ -74,9 +74,7 @@ def load_one_class_digits(majority=0, *, test_size=0.5, random_state=0):
     digits = load_digits()
     images = digits.images.astype(np.float32) / 16
     is_majority = digits.target == majority
-    X_train, X_majority = train_test_split(
-        images[is_majority], test_size=test_size, random_state=random_state
-    )
+    X_train, X_majority = train_test_split(images[is_majority], test_size=test_size, random_state=random_state)
     X_minority = images[~is_majority]
     title = f"One-class digits: {majority} against the rest"
     return Bunch(

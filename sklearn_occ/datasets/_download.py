@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from ._optional import require
+from .._optional import require
 
 ENVIRONMENT_VARIABLE = "SKLEARN_OCC_DATA"
 _CHUNK_BYTES = 2**18
@@ -105,8 +105,7 @@ def fetch_file(name, *, data_home, download_if_missing):
         if getattr(error, "response", None) is not None:  # an error page, whose connection pooch leaves open
             error.response.close()
         raise OSError(
-            f"{name} could not be downloaded from {url} ({error}): "
-            f"check the connection and try again, or {by_hand}"
+            f"{name} could not be downloaded from {url} ({error}): check the connection and try again, or {by_hand}"
         ) from error
     return path
 

@@ -113,14 +113,10 @@ def _list_files(path, name):
         )
     files = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
     if not files:
-        raise ValueError(
-            f"The folder {str(folder)!r} is empty: put at least one PNG, JPEG or DICOM file there."
-        )
+        raise ValueError(f"The folder {str(folder)!r} is empty: put at least one PNG, JPEG or DICOM file there.")
     for file in files:
         if file.is_dir():
-            raise ValueError(
-                f"{str(file)!r} is a folder, image files are expected: move its files one level up."
-            )
+            raise ValueError(f"{str(file)!r} is a folder, image files are expected: move its files one level up.")
     return files
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._optional import require
+from .._optional import require
 
 # pillow's modes of PNG and JPEG files. "I" is what its older versions call 16-bit grey.
 _GREY_8 = {"1", "L", "LA"}

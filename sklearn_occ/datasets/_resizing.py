@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._optional import require
+from .._optional import require
 
 
 def resize_image(image, size):

@@ -42,7 +42,7 @@ class ResidentBatches:
         self.n_rows = len(X) - 1 if single else len(X)
 
     def __len__(self):
-        return -(-self.n_rows // self.batch_size)
+        return (self.n_rows + self.batch_size - 1) // self.batch_size
 
     def __iter__(self):
         order = self._order()

@@ -30,9 +30,9 @@ class BaseDeepOneClass(BaseOneClass):
     """Detector whose score comes from a trained network.
 
     A subclass writes `_make_module()`, an untrained `torch.nn.Module`, and `_make_criterion()`, a
-    `torch.nn.Module` with `forward(outputs, x)`, the loss of a batch, and `score(outputs, x)`, one float64 score a
-    row, higher = majority. It writes `_train(net, X, X_valid)` if one stage is not enough, `_make_callbacks()` if
-    something happens between epochs.
+    `torch.nn.Module` with `forward(outputs, x)`, the loss of a batch, and `score(outputs, x)`, one float64
+    score a row, higher = majority. It writes `_train(net, X, X_valid)` if one stage is not enough,
+    `_make_callbacks()` if something happens between epochs.
     """
 
     _parameter_constraints: dict = {
@@ -195,9 +195,7 @@ class BaseDeepOneClass(BaseOneClass):
         return self._evaluate(X, self.net_.criterion_.score)
 
     def _evaluate(self, X, read, module=None):
-        return self.net_.evaluate(
-            X, read, block_size=self._block_size(), module=module, dtype=self._evaluation_dtype()
-        )
+        return self.net_.evaluate(X, read, block_size=self._block_size(), module=module, dtype=self._evaluation_dtype())
 
     def _block_size(self):
         rows = _BLOCK_VALUES // self.n_features_in_
@@ -221,6 +219,7 @@ def _available(device, name):
     n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if chosen.type not in ("cpu", "cuda") or (chosen.type == "cuda" and (chosen.index or 0) >= n_cuda):
         raise ValueError(
-            f"device={str(device)!r} of {name} is not available ({n_cuda} CUDA devices are); use device='auto' or 'cpu'."
+            f"device={str(device)!r} of {name} is not available ({n_cuda} CUDA devices are); use device='auto' "
+            "or 'cpu'."
         )
     return str(chosen)

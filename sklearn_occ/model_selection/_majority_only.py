@@ -21,9 +21,10 @@ def _has(method):
 class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
     """Fit an estimator, or every step of a pipeline, on the rows labelled 1 alone.
 
-    A detector of this package drops the rows labelled -1 itself, but a `StandardScaler` in front of it would still learn
-    from them: in the last fit of `GridSearchCV`, which gets all rows, the model would differ from the one that was
-    validated. Wrapped as the outermost estimator, the minority is dropped before the first step.
+    A detector of this package drops the rows labelled -1 itself, but a `StandardScaler` in front of it
+    would still learn from them: in the last fit of `GridSearchCV`, which gets all rows, the model would
+    differ from the one that was validated. Wrapped as the outermost estimator, the minority is dropped
+    before the first step.
 
     Parameters
     ----------
@@ -70,7 +71,8 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
         X : array-like of shape (n, ...)
             Whatever `estimator` takes.
         y : array-like of shape (n,), optional
-            When every label is 1 or -1, rows labelled -1 are dropped; any other `y` is handed on with all rows.
+            When every label is 1 or -1, rows labelled -1 are dropped; any other `y` is handed on with all
+            rows.
 
         Returns
         -------

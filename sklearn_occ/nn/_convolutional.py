@@ -20,10 +20,10 @@ def default_code_width(image_shape):
 class ConvEncoder(nn.Module):
     """Strided 3 x 3 convolutions, then one dense layer to the code (Gao et al., figure 1).
 
-    At 32 x 32 x 1 with `channels=64`: maps of 16x16x64, 8x8x128, 4x4x256, flattened to 4096, code. Each stage halves
-    the sides (rounding up) and doubles the channels (up to 512), as long as the shorter side of the last map is 4 to
-    7 pixels. Stride 2, padding 1, batch normalisation and leaky ReLU (slope 0.01), which the figure does not give, are
-    our choice.
+    At 32 x 32 x 1 with `channels=64`: maps of 16x16x64, 8x8x128, 4x4x256, flattened to 4096, code. Each
+    stage halves the sides (rounding up) and doubles the channels (up to 512), as long as the shorter side
+    of the last map is 4 to 7 pixels. Stride 2, padding 1, batch normalisation and leaky ReLU (slope 0.01),
+    which the figure does not give, are our choice.
 
     Parameters
     ----------

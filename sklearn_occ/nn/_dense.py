@@ -1,5 +1,7 @@
 """The default networks of tables: linear layers whose widths shrink geometrically."""
 
+from itertools import pairwise
+
 import numpy as np
 from torch import nn
 
@@ -43,11 +45,11 @@ class DenseDecoder(nn.Sequential):
 
 
 def _widths(n_features, n_components):
-    return [int(round(width)) for width in np.geomspace(n_features, n_components, _N_HIDDEN + 2)]
+    return [round(width) for width in np.geomspace(n_features, n_components, _N_HIDDEN + 2).tolist()]
 
 
 def _layers(widths):
-    for k, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)):
+    for k, (n_in, n_out) in enumerate(pairwise(widths)):
         yield nn.Linear(n_in, n_out)
         if k < _N_HIDDEN:
             yield nn.LeakyReLU()

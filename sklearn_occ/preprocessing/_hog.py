@@ -1,7 +1,6 @@
 """HOG: histograms of oriented gradients."""
 
 from numbers import Integral
-from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
@@ -9,7 +8,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._input import ImageInputMixin, as_float
-from ..datasets._optional import require
+from .._optional import require
 
 
 class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, BaseEstimator):
@@ -72,7 +71,7 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, Ba
     ((2, 2), 324)
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: dict = {
         "orientations": [Interval(Integral, 1, None, closed="left")],
         "pixels_per_cell": [Interval(Integral, 1, None, closed="left"), tuple, list],
         "cells_per_block": [Interval(Integral, 1, None, closed="left"), tuple, list],

@@ -1,14 +1,12 @@
 """ImageScaler: contrast normalisation of each image by itself."""
 
-from typing import ClassVar
-
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._input import ImageInputMixin, as_array, as_float
-from ..datasets._optional import require
+from .._optional import require
 
 _BLOCK_VALUES = 2**20  # 8 MB of float64: four arrays of this size at most besides the result
 _N_BINS = 256
@@ -75,7 +73,7 @@ class ImageScaler(OneToOneFeatureMixin, TransformerMixin, ImageInputMixin, BaseE
     (89, 8, 8) 1.000
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: dict = {
         "method": [StrOptions({"l1", "l2", "zscore", "equalize"})],
         "image_shape": [tuple, list, None],
     }

@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 from torch import nn
 
+from .._input import as_array
 from ..engine import BaseDeepOneClass
 from ..nn import Autoencoder, build_decoder, build_encoder
 
@@ -62,8 +63,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDee
         Returns
         -------
         rows : ndarray of shape (n, ...)
-            Tables or images in the layout that was fitted, in the precision of the codes; images fitted as uint8
-            come back in [0, 1].
+            Tables or images in the layout that was fitted, in the precision of the codes; images fitted as
+            uint8 come back in [0, 1].
         """
         check_is_fitted(self)
         codes = check_array(X, dtype=[np.float64, np.float32], input_name="codes")
@@ -91,7 +92,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDee
         check_is_fitted(self)
         rows = self._read_X(X, reset=False)
         reconstruction = self._evaluate(rows, lambda outputs, x: outputs[0])
-        return reconstruction.astype(_float_dtype(rows), copy=False).reshape(np.shape(X))
+        return reconstruction.astype(_float_dtype(rows), copy=False).reshape(as_array(X).shape)
 
     def _prepare(self, X):
         if self.output_activation != "auto":

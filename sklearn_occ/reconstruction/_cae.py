@@ -40,9 +40,9 @@ class CAE(BaseAutoencoder):
 
     References
     ----------
-    Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images, section 3.1,
-    where CAE is the autoencoder of ConOCC without its constraint. Stride, batch normalisation and
-    activations are not given there; see `sklearn_occ.nn.ConvEncoder`. The paper scores by the sum over
+    Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images,
+    section 3.1, where CAE is the autoencoder of ConOCC without its constraint. Stride, batch normalisation
+    and activations are not given there; see `sklearn_occ.nn.ConvEncoder`. The paper scores by the sum over
     pixels; the mean here differs by a constant factor.
 
     Examples

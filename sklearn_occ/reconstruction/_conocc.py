@@ -26,8 +26,8 @@ class ConOCC(BaseAutoencoder):
         L_con(x) = ||z - mu||^2
         loss     = mean over the batch of  L_AE(x) + gamma * L_con(x)
 
-    `mu` is the mean code of the training set in eval mode, computed anew every `update_interval` epochs; until it first
-    is, the loss is `L_AE` alone. Scores, with `m` the number of pixels::
+    `mu` is the mean code of the training set in eval mode, computed anew every `update_interval` epochs;
+    until it first is, the loss is `L_AE` alone. Scores, with `m` the number of pixels::
 
         "reconstruction"   -L_AE(x) / m                          squared units of X
         "distance"         -||z - mu||^2                         squared units of the code
@@ -38,11 +38,12 @@ class ConOCC(BaseAutoencoder):
     gamma : float, default=10.0
         Weight of the constraint, at least 0; 0 is a CAE.
     update_interval : int, default=60
-        Epochs between two updates of `mu` (T in the paper). At most half of `max_epochs` counts, so that `mu` acts in
-        every fit; see `update_interval_`.
+        Epochs between two updates of `mu` (T in the paper). At most half of `max_epochs` counts, so that
+        `mu` acts in every fit; see `update_interval_`.
     schedule : {"joint", "alternating"}, default="joint"
-        "joint": both terms in every step from the first `mu` on. "alternating": `update_interval` epochs of `L_AE`, then
-        one epoch of `gamma * L_con` in which the encoder alone is trained, and so on. The paper says both.
+        "joint": both terms in every step from the first `mu` on. "alternating": `update_interval` epochs of
+        `L_AE`, then one epoch of `gamma * L_con` in which the encoder alone is trained, and so on. The
+        paper says both.
     score_function : {"reconstruction", "distance", "sum"}, default="reconstruction"
         See above; the paper's is "reconstruction" (equation 6).
     {autoencoder parameters}
@@ -71,15 +72,15 @@ class ConOCC(BaseAutoencoder):
     -----
     ConvergenceWarning
         When the codes of the training rows have collapsed onto `mu`, so that every row gets nearly the same
-        reconstruction and the score is the distance to the mean image: the variance of their reconstructions is below 1e-3
-        of the variance of the rows, and below half of what it was when `mu` was first set. (The codes' own variance has no
-        scale: a decoder can amplify a small one.)
+        reconstruction and the score is the distance to the mean image: the variance of their
+        reconstructions is below 1e-3 of the variance of the rows, and below half of what it was when `mu`
+        was first set. (The codes' own variance has no scale: a decoder can amplify a small one.)
 
     References
     ----------
-    Gao, Liu, Arefan, Panigrahy, Wu, Constrained deep one-class feature learning for classifying imbalanced medical images,
-    equations 1 to 6 and section 2.5. The network is that of its figure 1; stride, batch normalisation and activations
-    are not given there, see `sklearn_occ.nn.ConvEncoder`.
+    Gao, Liu, Arefan, Panigrahy, Wu, Constrained deep one-class feature learning for classifying imbalanced
+    medical images, equations 1 to 6 and section 2.5. The network is that of its figure 1; stride, batch
+    normalisation and activations are not given there, see `sklearn_occ.nn.ConvEncoder`.
 
     Examples
     --------
@@ -175,9 +176,9 @@ class ConOCC(BaseAutoencoder):
         share = variance / total_variance(net, X, lambda x: x)
         if share < _VARIANCE_FLOOR and variance < net.criterion_.free_variance / 2:
             warnings.warn(
-                f"The codes of {type(self).__name__} have collapsed onto mu: the reconstructions of the training rows have "
-                f"{share:.1g} of the rows' variance, below {_VARIANCE_FLOOR:g}, so the score is little more than the "
-                f"distance to the mean row. Lower gamma, now {self.gamma:g}.",
+                f"The codes of {type(self).__name__} have collapsed onto mu: the reconstructions of the training rows "
+                f"have {share:.1g} of the rows' variance, below {_VARIANCE_FLOOR:g}, so the score is little more than "
+                f"the distance to the mean row. Lower gamma, now {self.gamma:g}.",
                 ConvergenceWarning,
                 stacklevel=5,
             )

@@ -47,9 +47,9 @@ class SAE(BaseAutoencoder):
 
     References
     ----------
-    Glorot, Bordes, Bengio (2011), Deep sparse rectifier neural networks, section 3: rectified codes with an L1 penalty.
-    Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images, section 3.1, where
-    SAE is a baseline; the paper gives no weight of the penalty.
+    Glorot, Bordes, Bengio (2011), Deep sparse rectifier neural networks, section 3: rectified codes with an
+    L1 penalty. Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical
+    images, section 3.1, where SAE is a baseline; the paper gives no weight of the penalty.
 
     Examples
     --------

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._contract import BaseOneClass
 from .._docstrings import with_shared_docs
-from .._input import ImageInputMixin, as_float
+from .._input import ImageInputMixin, as_array, as_float
 from ..reconstruction import CAE
 from ._ocsvm import OCSVM
 
@@ -20,19 +20,20 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
 
         score(x) = sum_i alpha_i K(E(x), E(x_i))
 
-    The same as `Pipeline([("autoencoder", CAE()), ("svm", OCSVM())])` with one `random_state`, plus labels that are kept
-    out of both stages and rows held out of both.
+    The same as `Pipeline([("autoencoder", CAE()), ("svm", OCSVM())])` with one `random_state`, plus labels
+    that are kept out of both stages and rows held out of both.
 
     Parameters
     ----------
     autoencoder : estimator with `transform`, default=None
-        First stage; None is `CAE()`. Its `random_state`, if it is None, is set from this estimator's. Detectors of this
-        package get images as they are, other estimators (`PCA()`) get them flattened, uint8 divided by 255.
+        First stage; None is `CAE()`. Its `random_state`, if it is None, is set from this estimator's.
+        Detectors of this package get images as they are, other estimators (`PCA()`) get them flattened,
+        uint8 divided by 255.
     svm : estimator with `score_samples`, default=None
         Second stage; None is `OCSVM()`.
     contamination : "auto", float in (0, 0.5] or None, default="auto"
-        "auto": the threshold is that of the second stage, `svm_.offset_`. A float: that share of the calibration rows lies
-        below the threshold. None: the lowest of them is the threshold.
+        "auto": the threshold is that of the second stage, `svm_.offset_`. A float: that share of the
+        calibration rows lies below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}
 
     Attributes
@@ -50,8 +51,8 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
 
     References
     ----------
-    Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images, section 3.1,
-    where C-OCSVM is a baseline.
+    Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images,
+    section 3.1, where C-OCSVM is a baseline.
 
     Examples
     --------
@@ -102,7 +103,7 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
 
     def reconstruct(self, X):
         """What the first stage makes of each row, `D(E(x))`, in the layout of `X`."""
-        return self.inverse_transform(self.transform(X)).reshape(np.shape(X))
+        return self.inverse_transform(self.transform(X)).reshape(as_array(X).shape)
 
     def _fit(self, X, X_valid):
         autoencoder = self._stage(self.autoencoder, CAE)

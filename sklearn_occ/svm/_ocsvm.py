@@ -17,22 +17,25 @@ class OCSVM(BaseOneClass):
 
     ::
 
-        score(x) = sum_i alpha_i K(x, s_i),     min_alpha 1/2 alpha' K alpha,  0 <= alpha_i <= 1, sum_i alpha_i = nu n
+        score(x) = sum_i alpha_i K(x, s_i),     min_alpha 1/2 alpha' K alpha,  0 <= alpha_i <= 1, sum_i
+        alpha_i = nu n
 
-    over the n majority rows; the rows with `alpha_i > 0` are the support vectors `s_i`. The dual problem is solved by
-    libsvm (scikit-learn's `OneClassSVM`), in float64. Scores are computed by matrix products in blocks, in float64
-    and memory that does not grow with the number of rows.
+    over the n majority rows; the rows with `alpha_i > 0` are the support vectors `s_i`. The dual problem is
+    solved by libsvm (scikit-learn's `OneClassSVM`), in float64. Scores are computed by matrix products in
+    blocks, in float64 and memory that does not grow with the number of rows.
 
     Parameters
     ----------
     kernel : {"rbf", "linear", "poly", "sigmoid", "precomputed"}, default="rbf"
-        `exp(-gamma ||x - s||^2)`, `x's`, `(gamma x's + coef0)^degree`, `tanh(gamma x's + coef0)`; or `X` holds the
-        kernel itself: (n, n) when fitting, (rows, n) when scoring. A row that is not trained on loses its column too.
+        `exp(-gamma ||x - s||^2)`, `x's`, `(gamma x's + coef0)^degree`, `tanh(gamma x's + coef0)`; or `X`
+        holds the kernel itself: (n, n) when fitting, (rows, n) when scoring. A row that is not trained on
+        loses its column too.
     gamma : {"scale", "auto"} or float, default="scale"
-        Width of the kernel, in 1 / (squared units of X): "scale" is `1 / (n_features * X.var())` over the rows trained
-        on, "auto" `1 / n_features`.
+        Width of the kernel, in 1 / (squared units of X): "scale" is `1 / (n_features * X.var())` over the
+        rows trained on, "auto" `1 / n_features`.
     nu : float in (0, 1], default=0.5
         Upper bound on the share of training rows below `rho`, lower bound on the share of support vectors.
+        At 1 every row has weight 1 (a kernel density estimate) and `rho` is the highest score.
     degree : int, default=3
         Degree of the polynomial kernel.
     coef0 : float, default=0.0
@@ -46,8 +49,8 @@ class OCSVM(BaseOneClass):
     max_iter : int, default=-1
         Limit on the solver's iterations; -1 sets none.
     contamination : "auto", float in (0, 0.5] or None, default="auto"
-        "auto": the threshold is the solver's own, rho. A float: that share of the calibration rows lies below the threshold.
-        None: the lowest of them is the threshold.
+        "auto": the threshold is the solver's own, rho. A float: that share of the calibration rows lies
+        below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}
         The solver itself draws nothing.
 
@@ -65,8 +68,8 @@ class OCSVM(BaseOneClass):
 
     References
     ----------
-    Schoelkopf, Platt, Shawe-Taylor, Smola, Williamson (2001), Estimating the support of a high-dimensional distribution,
-    equations 3.7 to 3.10.
+    Schoelkopf, Platt, Shawe-Taylor, Smola, Williamson (2001), Estimating the support of a high-dimensional
+    distribution, equations 3.7 to 3.10.
 
     Examples
     --------
@@ -144,6 +147,12 @@ class OCSVM(BaseOneClass):
             "scale": 1 / (rows.shape[1] * variance) if variance > 0 else 1.0,
             "auto": 1 / rows.shape[1],
         }.get(self.gamma, self.gamma)
+        if self.nu == 1:
+            self._weigh_all_rows(rows)
+        else:
+            self._solve(rows)
+
+    def _solve(self, rows):
         solver = OneClassSVM(
             kernel=self.kernel,
             gamma=self._gamma,
@@ -160,6 +169,14 @@ class OCSVM(BaseOneClass):
         self.dual_coef_ = solver.dual_coef_
         self.n_iter_ = solver.n_iter_
         self._rho = float(solver.offset_[0])
+
+    def _weigh_all_rows(self, rows):
+        # nu = 1 leaves one solution, alpha_i = 1, for which libsvm finds no finite rho; its limit is the highest score.
+        self.support_ = self._training_rows
+        self.support_vectors_ = np.empty((0, 0)) if self.kernel == "precomputed" else rows
+        self.dual_coef_ = np.ones((1, len(rows)))
+        self.n_iter_ = 0
+        self._rho = float((rows.sum(1) if self.kernel == "precomputed" else self._score_samples(rows)).max())
 
     def _score_samples(self, X):
         if self.kernel == "precomputed":

@@ -8,9 +8,7 @@ import pytest
 
 from sklearn_occ.datasets import _download
 
-REAL_DATA = Path(
-    os.environ.get("SKLEARN_OCC_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data"
-)
+REAL_DATA = Path(os.environ.get("SKLEARN_OCC_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 
 class LoopbackServer:

@@ -14,9 +14,7 @@ TRAIN, NORMAL, PNEUMONIA = [10, 20, 30], [40, 50], [60, 70, 80]
 
 def jpeg(level, size, mode="L"):
     buffer = io.BytesIO()
-    Image.new(mode, size, color=level if mode == "L" else (level,) * 3).save(
-        buffer, format="JPEG", quality=100
-    )
+    Image.new(mode, size, color=level if mode == "L" else (level,) * 3).save(buffer, format="JPEG", quality=100)
     return buffer.getvalue()
 
 

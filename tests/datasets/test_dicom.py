@@ -85,18 +85,14 @@ def test_signed_16_bits(read):
 def test_rescale_then_window(read):
     """Stored 400, 500, 520, 800 are -200, 0, 40, 600; center 40, width 400: (v - 39.5) / 399 + 0.5."""
     image = read(
-        dataset(
-            [[400, 500], [520, 800]], RescaleSlope=2, RescaleIntercept=-1000, WindowCenter=40, WindowWidth=400
-        )
+        dataset([[400, 500], [520, 800]], RescaleSlope=2, RescaleIntercept=-1000, WindowCenter=40, WindowWidth=400)
     )
     np.testing.assert_allclose(image, [[0, 0.5 - 39.5 / 399], [0.5 + 0.5 / 399, 1]], rtol=1e-6)
 
 
 def test_window_of_monochrome1_is_inverted_after_the_window(read):
     image = read(
-        dataset(
-            [[0, 10], [20, 30]], WindowCenter=10.5, WindowWidth=11, PhotometricInterpretation="MONOCHROME1"
-        )
+        dataset([[0, 10], [20, 30]], WindowCenter=10.5, WindowWidth=11, PhotometricInterpretation="MONOCHROME1")
     )
     np.testing.assert_allclose(image, [[1, 0.5], [0, 0]])
 
@@ -199,16 +195,12 @@ def test_a_compression_without_decoder_is_refused(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         decoder = type(pydicom.pixels.get_decoder(RLELossless))
         patch.setattr(decoder, "is_available", property(lambda self: False))
-        refused(
-            tmp_path, data, "is compressed as RLE Lossless, which no installed decoder reads: pip install"
-        )
+        refused(tmp_path, data, "is compressed as RLE Lossless, which no installed decoder reads: pip install")
     data.file_meta.TransferSyntaxUID = MPEG2MPML
     refused(tmp_path, data, "is compressed as MPEG2 Main Profile / Main Level, which no installed decoder")
 
 
-@pytest.mark.parametrize(
-    "keyword", ["Rows", "BitsStored", "PixelRepresentation", "PhotometricInterpretation"]
-)
+@pytest.mark.parametrize("keyword", ["Rows", "BitsStored", "PixelRepresentation", "PhotometricInterpretation"])
 def test_a_missing_element_is_named(tmp_path, keyword):
     data = dataset([[0, 1]])
     delattr(data, keyword)
@@ -225,9 +217,7 @@ def test_a_missing_element_is_named(tmp_path, keyword):
 )
 def test_an_impossible_window_is_named(tmp_path, elements):
     dataset([[0, 1]], **elements).save_as(tmp_path / "a.dcm", enforce_file_format=True)
-    with pytest.raises(
-        ValueError, match=r"a\.dcm' cannot be .*its window function is '[A-Z_]+' and its window"
-    ):
+    with pytest.raises(ValueError, match=r"a\.dcm' cannot be .*its window function is '[A-Z_]+' and its window"):
         read_image(tmp_path / "a.dcm")
 
 

@@ -18,19 +18,14 @@ def png(path, pixels, bits, colour_type, width=None):
     """Write big-endian `pixels` (H, W * channels) as a PNG file by the format's own rules."""
 
     def chunk(kind, content):
-        return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        )
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
     width = width or pixels.shape[1] // channels
     header = struct.pack(">IIBBBBB", width, len(pixels), bits, colour_type, 0, 0, 0)
     lines = b"".join(b"\x00" + line.tobytes() for line in pixels)
     path.write_bytes(
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(lines))
-        + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
     )
 
 

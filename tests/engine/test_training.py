@@ -8,10 +8,10 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from conftest import CtrlC, quick
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch import nn
 
-from conftest import CtrlC, quick
 from sklearn_occ import CAE, COCSVM, ConOCC
 
 AUTOENCODERS = ["CAE", "SAE", "ConOCC", "ConOCC-alternating"]
@@ -89,7 +89,10 @@ def test_ctrl_c_before_the_first_centre_leaves_a_centre(X):
 
 def test_ctrl_c_in_the_first_of_two_stages_is_raised(X):
     occ = COCSVM(autoencoder=quick("CAE", callbacks=[CtrlC(2)]))
-    with pytest.warns(UserWarning, match="interrupted"), pytest.raises(KeyboardInterrupt, match="first stage"):
+    with (
+        pytest.warns(UserWarning, match="interrupted"),
+        pytest.raises(KeyboardInterrupt, match="first stage"),
+    ):
         occ.fit(X)
     assert not hasattr(occ, "offset_")
 
@@ -217,9 +220,15 @@ def test_a_users_network_in_float32_works_on_tables(rng):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"encoder": nn.Linear(12, 3)}, r"encoder turns 2 rows of shape \(1, 12, 12\) into shape \(2, 1, 12, 3\)"),
+        (
+            {"encoder": nn.Linear(12, 3)},
+            r"encoder turns 2 rows of shape \(1, 12, 12\) into shape \(2, 1, 12, 3\)",
+        ),
         ({"encoder": Dropping(), "n_components": 9}, r"into shape \(2, 5\), expected \(2, 9\)"),
-        ({"encoder": Dropping(), "decoder": nn.Linear(5, 144)}, r"rows of shape \(144,\), expected \(1, 12, 12\)"),
+        (
+            {"encoder": Dropping(), "decoder": nn.Linear(5, 144)},
+            r"rows of shape \(144,\), expected \(1, 12, 12\)",
+        ),
     ],
     ids=["not flat", "other width", "wrong shape"],
 )

@@ -62,7 +62,10 @@ def test_the_refit_of_a_search_is_the_model_that_was_validated(data):
     X = np.where(y[:, None] == -1, X + 50, X)
     pipeline = make_pipeline(StandardScaler(), quick("ConOCC"))
     search = GridSearchCV(
-        MajorityOnly(pipeline), {"estimator__conocc__gamma": [0.1, 1.0]}, cv=OneClassKFold(4), scoring="roc_auc"
+        MajorityOnly(pipeline),
+        {"estimator__conocc__gamma": [0.1, 1.0]},
+        cv=OneClassKFold(4),
+        scoring="roc_auc",
     ).fit(X, y)
     best = clone(pipeline).set_params(conocc__gamma=search.best_params_["estimator__conocc__gamma"])
     best.fit(X[y == 1])
@@ -79,9 +82,7 @@ def test_cross_val_score(make, data):
 
 def test_images(make, blobs):
     X, y = blobs(30), np.repeat([1, -1], 15)
-    np.testing.assert_array_equal(
-        MajorityOnly(make()).fit_predict(X, y), make().fit(X[:15]).predict(X)
-    )
+    np.testing.assert_array_equal(MajorityOnly(make()).fit_predict(X, y), make().fit(X[:15]).predict(X))
 
 
 def test_methods_are_those_of_the_estimator(data):

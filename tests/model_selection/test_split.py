@@ -64,9 +64,7 @@ def test_majority_folds_are_those_of_kfold(seed, shuffle):
     }
     majority = np.flatnonzero(y == 1)
     oracle = KFold(**settings).split(majority)
-    for (train, test), (expected_train, expected_test) in zip(
-        folds(OneClassKFold(**settings), y), oracle, strict=True
-    ):
+    for (train, test), (expected_train, expected_test) in zip(folds(OneClassKFold(**settings), y), oracle, strict=True):
         np.testing.assert_array_equal(train, majority[expected_train])
         np.testing.assert_array_equal(test[y[test] == 1], majority[expected_test])
 
@@ -164,9 +162,7 @@ def test_groups_of_one_row_change_nothing():
             np.testing.assert_array_equal(alone[1], one_each[1])
 
 
-@pytest.mark.parametrize(
-    ("size", "expected"), [([6, 4, 4], [6, 8]), ([4, 4, 6], [8, 6]), ([1, 5, 1], [6, 1])]
-)
+@pytest.mark.parametrize(("size", "expected"), [([6, 4, 4], [6, 8]), ([4, 4, 6], [8, 6]), ([1, 5, 1], [6, 1])])
 def test_a_fold_starts_at_the_nearest_group_boundary(size, expected):
     groups = np.append(np.repeat(np.arange(3), size), 9)
     y = np.append(np.ones(sum(size), dtype=int), -1)
@@ -199,9 +195,7 @@ def test_shuffle_reproducible():
             assert all(np.array_equal(a[1], b[1]) for a, b in zip(first, again, strict=True))
         others = [OneClassKFold(3, shuffle=True, random_state=1), OneClassKFold(3)]
         for other in others:
-            assert any(
-                not np.array_equal(a[1], b[1]) for a, b in zip(first, folds(other, y, labels), strict=True)
-            )
+            assert any(not np.array_equal(a[1], b[1]) for a, b in zip(first, folds(other, y, labels), strict=True))
 
 
 def test_pandas_images_and_no_x():

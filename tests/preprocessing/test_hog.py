@@ -143,9 +143,7 @@ def test_sizes_are_checked(name, size, rng):
 def test_features_that_are_not_finite_are_refused(scale, rng):
     X = rng.random((4, 24, 24))
     X[2] *= scale
-    with pytest.raises(
-        ValueError, match=r"features of row 2 are not finite \(1 such rows\).*scale or remove"
-    ):
+    with pytest.raises(ValueError, match=r"features of row 2 are not finite \(1 such rows\).*scale or remove"):
         HOG().fit_transform(X)
 
 

@@ -1,0 +1,53 @@
+# make demo, make test: all the set-up that they need, from a clean checkout and Python 3.11 or 3.12.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SOURCES := sklearn_occ tests examples benchmarks
+
+# Real data for the tests that use it; they are skipped where it is absent.
+SKLEARN_OCC_DATA ?= $(wildcard $(CURDIR)/../shared/data)
+ifneq ($(SKLEARN_OCC_DATA),)
+export SKLEARN_OCC_DATA
+endif
+
+.PHONY: setup demo test test-slow test-gpu lint format lock clean
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: $(READY)
+	$(BIN)/python -m sklearn_occ compare --data digits --majority 8 --seeds 3 --output results/demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m "slow and not gpu"
+
+test-gpu: $(READY)
+	$(BIN)/python -m pytest -m gpu
+
+lint: $(READY)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+format: $(READY)
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+# Pin anew: the newest versions that fit pyproject.toml, beside the CPU build of torch.
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet torch==2.13.0
+	$(VENV)-lock/bin/python -m pip install --quiet ".[images,plot,dev]"
+	$(VENV)-lock/bin/python -m pip freeze --exclude sklearn_occ | sed 's/^torch==.*/torch==2.13.0/' > requirements.lock
+	rm -rf $(VENV)-lock
+
+clean:
+	rm -rf $(VENV) results

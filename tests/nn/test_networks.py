@@ -1,0 +1,84 @@
+"""The default networks: the layers of ConOCC's figure 1, and exact sizes everywhere."""
+
+import pytest
+import torch
+from torch import nn
+
+from sklearn_occ.nn import ConvDecoder, ConvEncoder, DenseDecoder, DenseEncoder, build_encoder, squared_error
+from sklearn_occ.nn._convolutional import _maps, default_code_width
+
+
+def outputs_of(module, kind, x):
+    shapes = []
+    handles = [
+        layer.register_forward_hook(lambda layer, args, output: shapes.append(tuple(output.shape[1:])))
+        for layer in module.modules()
+        if isinstance(layer, kind)
+    ]
+    module.eval()(x)
+    for handle in handles:
+        handle.remove()
+    return shapes
+
+
+def test_layers_of_figure_1():
+    encoder, decoder = ConvEncoder((1, 32, 32), 256), ConvDecoder(256, (1, 32, 32))
+    assert outputs_of(encoder, nn.Conv2d, torch.zeros(2, 1, 32, 32)) == [
+        (64, 16, 16),
+        (128, 8, 8),
+        (256, 4, 4),
+    ]
+    assert (encoder.code.in_features, encoder.code.out_features) == (4096, 256)
+    assert (decoder.dense.in_features, decoder.dense.out_features) == (256, 4096)
+    assert outputs_of(decoder, nn.ConvTranspose2d, torch.zeros(2, 256)) == [
+        (128, 8, 8),
+        (64, 16, 16),
+        (1, 32, 32),
+    ]
+    kernels = {layer.kernel_size for m in (encoder, decoder) for layer in m.modules() if hasattr(layer, "kernel_size")}
+    assert kernels == {(3, 3)}
+
+
+@pytest.mark.parametrize("height", [*range(8, 42), 63, 64, 65, 99, 100, 101, 128, 255, 512])
+@pytest.mark.parametrize("width", [8, 31, 100])
+def test_any_size_comes_back_exactly(height, width):
+    shape = (1, height, width)
+    maps = _maps(shape, 2)
+    assert 4 <= min(maps[-1][1]) <= 7
+    assert len(maps) - 1 <= 7
+    encoder, decoder = ConvEncoder(shape, 3, channels=2), ConvDecoder(3, shape, channels=2)
+    assert decoder.eval()(encoder.eval()(torch.zeros(1, *shape))).shape == (1, *shape)
+
+
+def test_channels_double_up_to_512():
+    assert [channels for channels, _ in _maps((3, 256, 256), 64)] == [3, 64, 128, 256, 512, 512, 512]
+    assert [channels for channels, _ in _maps((1, 100, 100), 64)] == [1, 64, 128, 256, 512, 512]
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((1, 32, 32), 256), ((1, 8, 8), 16), ((3, 28, 28), 256), ((1, 100, 100), 256)]
+)
+def test_width_of_the_code(shape, expected):
+    assert default_code_width(shape) == expected
+    assert build_encoder(None, shape, None, 2)[1] == expected
+
+
+@pytest.mark.parametrize(("n_features", "expected"), [(1, 1), (2, 1), (3, 1), (9, 4), (20, 10), (784, 32)])
+def test_width_of_the_code_of_a_table(n_features, expected):
+    encoder, n_components = build_encoder(None, (n_features,), None, 2)
+    assert n_components == expected
+    widths = [layer.out_features for layer in encoder if isinstance(layer, nn.Linear)]
+    assert [n_features, *widths] == sorted([n_features, *widths], reverse=True)
+
+
+def test_dense_networks_mirror_each_other():
+    encoder, decoder = DenseEncoder((100,), 10), DenseDecoder(10, (100,))
+    down = [(layer.in_features, layer.out_features) for layer in encoder if isinstance(layer, nn.Linear)]
+    up = [(layer.out_features, layer.in_features) for layer in decoder if isinstance(layer, nn.Linear)]
+    assert down == up[::-1]
+    assert not isinstance(encoder[-1], nn.LeakyReLU) and not isinstance(decoder[-1], nn.LeakyReLU)
+
+
+def test_squared_error():
+    a, b = torch.arange(12.0).reshape(2, 2, 3), torch.ones(2, 2, 3)
+    assert squared_error(a, b).tolist() == [1 + 0 + 1 + 4 + 9 + 16, 25 + 36 + 49 + 64 + 81 + 100]

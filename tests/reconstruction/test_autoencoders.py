@@ -1,0 +1,130 @@
+"""CAE and SAE: formulas, codes, activations, and that training teaches something."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import quick
+from sklearn.metrics import roc_auc_score
+
+from sklearn_occ import CAE, SAE, ConOCC
+from sklearn_occ.datasets import load_one_class_digits
+from sklearn_occ.reconstruction._cae import ReconstructionLoss
+from sklearn_occ.reconstruction._sae import SparseReconstructionLoss
+
+METHODS = ["CAE", "SAE", "ConOCC"]
+
+
+@pytest.fixture
+def X(blobs):
+    return blobs(50)
+
+
+def test_loss_and_score_of_cae(rng):
+    reconstruction, x = rng.normal(size=(2, 5, 3, 4))
+    outputs = torch.from_numpy(reconstruction), None
+    criterion = ReconstructionLoss()
+    errors = ((reconstruction - x) ** 2).sum((1, 2))
+    assert criterion(outputs, torch.from_numpy(x)).item() == pytest.approx(errors.mean(), rel=1e-12)
+    np.testing.assert_allclose(criterion.score(outputs, torch.from_numpy(x)), -errors / 12, rtol=1e-12)
+
+
+def test_loss_of_sae(rng):
+    reconstruction, x = rng.normal(size=(2, 5, 3, 4))
+    code = np.abs(rng.normal(size=(5, 6)))
+    outputs = torch.from_numpy(reconstruction), torch.from_numpy(code)
+    expected = (((reconstruction - x) ** 2).sum((1, 2)) + 0.3 * code.sum(1)).mean()
+    assert SparseReconstructionLoss(0.3)(outputs, torch.from_numpy(x)).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_scores_are_errors_of_the_reconstruction(make_deep, X):
+    occ = make_deep().fit(X)
+    if not isinstance(occ, CAE | SAE):
+        return
+    errors = ((occ.reconstruct(X) - X.astype(np.float32) / 255) ** 2).mean((1, 2))
+    np.testing.assert_allclose(occ.score_samples(X), -errors, rtol=1e-4)
+
+
+def test_codes_of_sae_are_rectified_and_the_penalty_makes_them_sparse(X):
+    active = {}
+    for alpha in (0.0, 3.0):
+        codes = quick("SAE", alpha=alpha, max_epochs=60).fit_transform(X)
+        assert codes.min() == 0
+        active[alpha] = codes.sum()
+    assert active[3.0] < 0.5 * active[0.0]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_reconstruction_is_decoded_code(name, X):
+    occ = quick(name).fit(X)
+    np.testing.assert_allclose(occ.inverse_transform(occ.transform(X)), occ.reconstruct(X), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [*METHODS, "COCSVM"])
+def test_layout_and_dtype_of_codes_and_rows(name, X):
+    for dtype in (np.float32, np.float64):
+        rows = (X / 255).astype(dtype)
+        occ = quick(name).fit(rows)
+        assert occ.transform(rows).dtype == dtype
+        assert occ.inverse_transform(occ.transform(rows)).shape == rows.shape
+        assert occ.reconstruct(rows[:, None]).shape == (50, 1, 12, 12)
+        assert occ.reconstruct(rows.reshape(50, -1)).shape == (50, 144)
+        assert occ.reconstruct(rows).dtype == dtype
+    assert quick(name).fit(X).transform(X).dtype == np.float32
+
+
+@pytest.mark.parametrize("name", [*METHODS, "COCSVM"])
+def test_feature_names_and_pandas_output(name, X):
+    occ = quick(name).set_output(transform="pandas").fit(X)
+    codes = occ.transform(X)
+    prefix = type(occ).__name__.lower()
+    assert list(codes.columns) == list(occ.get_feature_names_out()) == [f"{prefix}{k}" for k in range(36)]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_codes_of_another_width_are_refused(name, X):
+    occ = quick(name).fit(X)
+    with pytest.raises(ValueError, match=r"X has 35 columns, but codes of this .* have 36"):
+        occ.inverse_transform(np.zeros((2, 35)))
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"),
+    [(np.uint8(1), "sigmoid"), (1 / 255, "sigmoid"), (1.0, "linear"), (-1 / 255, "linear")],
+)
+def test_output_activation_follows_the_range(X, scale, expected):
+    rows = X * scale
+    occ = quick("CAE").fit(rows)
+    assert occ.output_activation_ == expected
+    made = occ.reconstruct(rows)
+    assert (made.min() >= 0 and made.max() <= 1) or expected == "linear"
+    assert quick("CAE", output_activation="linear").fit(rows).output_activation_ == "linear"
+
+
+def test_output_of_a_table_is_linear(rng):
+    assert CAE(max_epochs=1).fit(rng.uniform(size=(20, 4))).output_activation_ == "linear"
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_one_step_changes_every_weight(name, X):
+    trained, untrained = (quick(name, max_epochs=1, batch_size=50, lr=lr).fit(X) for lr in (1e-2, 1e-30))
+    before, after = (
+        dict(untrained.net_.module_.named_parameters()),
+        dict(trained.net_.module_.named_parameters()),
+    )
+    # A bias in front of batch normalisation has no effect, hence no gradient beyond rounding.
+    assert all(not torch.equal(before[key], after[key]) for key in after)
+
+
+@pytest.mark.parametrize("estimator", [CAE(lr=1e-3), SAE(), ConOCC(gamma=0.1)], ids=lambda e: type(e).__name__)
+def test_training_finds_digits_better_than_the_untrained_network(estimator):
+    auc = {}
+    for epochs, lr in ((1, 1e-12), (60, 1e-3)):
+        found = []
+        for majority in (2, 5, 8):
+            digits = load_one_class_digits(majority=majority)
+            for seed in (0, 1):
+                occ = estimator.set_params(max_epochs=epochs, lr=lr, channels=16, random_state=seed)
+                found.append(roc_auc_score(digits.y_test, occ.fit(digits.X_train).score_samples(digits.X_test)))
+        auc[epochs] = np.array(found)
+    assert auc[60].mean() > auc[1].mean() + 2 * auc[1].std() / np.sqrt(6)
+    assert auc[60].mean() > 0.9
