@@ -30,7 +30,7 @@ class Fit:
         Scores of the test rows, higher = majority; None when the fit failed.
     fit_seconds, score_seconds : float
         Time of `fit` on the training rows, and of `score_samples` on the test rows.
-    notes : list of str
+    notes : sequence of str
         Warnings of the fit.
     failure : str
         Why there are no scores, "" when there are.
@@ -117,7 +117,7 @@ class FitFile:
         if not self.path.exists():
             return None
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with self.path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 stored = json.loads(str(file["about"]))
                 return Fit(settings=self.settings, scores=file["scores"], was_read=True, **stored)
         except Exception as error:
@@ -171,7 +171,7 @@ class FitFile:
         return Fit(
             settings=self.settings,
             scores=scores,
-            fit_seconds=max(fitted - started, trained),
+            fit_seconds=fitted - started,
             score_seconds=scored - fitted,
         )
 

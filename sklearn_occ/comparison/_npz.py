@@ -63,7 +63,8 @@ def read_npz(path, majority):
 
 def _arrays(path):
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # opened here, since numpy leaves a damaged file open
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
     # AttributeError and TypeError: a single array (.npy), which has no names
     except (

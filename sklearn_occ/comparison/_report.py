@@ -102,7 +102,7 @@ def _settings(comparison):
             "samples",
             f"{used[0]['n_features']} features, standardised with mean and deviation of the training rows"
             if table
-            else f"images of {used[0]['image_size'].replace('x', ' x ')} pixels, as they are",
+            else f"images of {used[0]['image_size'].replace('x', ' x ')} pixels, values as they are",
         ),
         ("versions", f"sklearn_occ {used[0]['sklearn_occ']}, torch {used[0]['torch']}"),
     ]

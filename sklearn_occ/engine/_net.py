@@ -129,18 +129,17 @@ class OneClassNet(NeuralNet):
         if iterator is None:
             return
         self._set_training(training)
-        if self._is_watched():
+        self.watched_ = self._is_watched()
+        if self.watched_:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
             loss = self.history[-1, "batches", :, prefix + "_loss"][-1]
         else:
-            total, n_rows = 0.0, 0
-            for batch in iterator:
-                total = total + step_fn(batch)["loss"].detach() * len(batch[0])
-                n_rows += len(batch[0])
-            loss = (total / n_rows).item()
+            losses, n_rows = zip(*((step_fn(batch)["loss"].detach(), len(batch[0])) for batch in iterator), strict=True)
+            weights = torch.tensor(n_rows, device=losses[0].device) / sum(n_rows)
+            loss = (torch.stack(losses) * weights).sum().item()
             self.history.new_batch()
             self.history.record_batch(prefix + "_loss", loss)
-            self.history.record_batch(prefix + "_batch_size", n_rows)
+            self.history.record_batch(prefix + "_batch_size", sum(n_rows))
             self.history.record(prefix + "_batch_count", len(iterator))
         if not np.isfinite(loss):
             raise ValueError(
@@ -150,7 +149,7 @@ class OneClassNet(NeuralNet):
 
     def train_step(self, batch, **fit_params):
         """One optimizer step."""
-        if self._is_watched():
+        if self.watched_:
             return super().train_step(batch, **fit_params)
         self.optimizer_.zero_grad()
         step = self.train_step_single(batch)
