@@ -3,6 +3,7 @@
 import os
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # read when scipy is imported; without it scikit-learn skips a check
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks; two threads crawl when a core is busy
 
 import signal
 

@@ -9,6 +9,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from ..reconstruction import CAE
+from ._ctrl_c import CtrlC
 from ._data import load_data
 from ._fit import FitFile, fingerprint
 from ._methods import METHODS, WITHOUT_NETWORK, choose_device, parse_methods
@@ -158,7 +159,12 @@ def compare(
 def _run(files, data, fits, epochs, device):
     """Append one Fit to `fits` for each file."""
     is_warm = False
-    with Progress(len(files)) as progress:
+    with CtrlC() as ctrl_c, Progress(len(files)) as progress:
+
+        def on_epoch(done):
+            ctrl_c.raise_if_pressed()
+            progress.within(done / epochs)
+
         for file in files:
             progress.begin(f"{file.settings['method']}, seed {file.settings['seed']}")
             fit = file.read()
@@ -166,9 +172,11 @@ def _run(files, data, fits, epochs, device):
                 if not is_warm and file.settings["method"] not in WITHOUT_NETWORK:
                     _warm_up(device)
                     is_warm = True
-                fit = file.run(data, on_epoch=lambda done: progress.within(done / epochs))
+                    ctrl_c.raise_if_pressed()
+                fit = file.run(data, on_epoch=on_epoch)
             fits.append(fit)
             progress.end(fit, fit.figures(data.y_test))
+            ctrl_c.raise_if_pressed()
 
 
 def _warm_up(device):

@@ -171,7 +171,7 @@ class FitFile:
         return Fit(
             settings=self.settings,
             scores=scores,
-            fit_seconds=fitted - started,
+            fit_seconds=max(fitted - started, trained),
             score_seconds=scored - fitted,
         )
 

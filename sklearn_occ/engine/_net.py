@@ -51,12 +51,12 @@ class OneClassNet(NeuralNet):
 
     @property
     def _default_callbacks(self):
-        return [
+        callbacks = [
             ("epoch_timer", EpochTimer()),
             ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
             ("valid_loss", PassthroughScoring(name="valid_loss")),
-            ("print_log", PrintLog()),
         ]
+        return [*callbacks, ("print_log", PrintLog())] if self.verbose else callbacks
 
     def initialize(self):
         """Set up modules, optimizer and callbacks, and start the random stream."""
