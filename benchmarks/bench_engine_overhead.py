@@ -23,7 +23,7 @@ from torch import nn
 
 from sklearn_occ import CAE
 from sklearn_occ.engine._batches import resident
-from sklearn_occ.nn import squared_error
+from sklearn_occ.nn import mean_squared_error
 
 SETTINGS = [  # network, rows, features, batch size, aim: at least this times faster than skorch
     ("64-32", 5000, 784, 32, 1.8),
@@ -76,7 +76,7 @@ def hand_written(network, X, batch_size):
             total = 0.0
             for x in shuffled.split(batch_size):
                 optimizer.zero_grad()
-                loss = squared_error(module(x)[0], x).mean()
+                loss = mean_squared_error(module(x)[0], x)
                 loss.backward()
                 optimizer.step()
                 total = total + loss.detach() * len(x)
@@ -87,7 +87,7 @@ def hand_written(network, X, batch_size):
 
 class StockLoss(nn.Module):
     def forward(self, outputs, x):
-        return squared_error(outputs[0], x).mean()
+        return mean_squared_error(outputs[0], x)
 
 
 class StockNet(NeuralNet):

@@ -3,7 +3,7 @@
 from ._autoencoder import Autoencoder, build_decoder, build_encoder
 from ._convolutional import ConvDecoder, ConvEncoder
 from ._dense import DenseDecoder, DenseEncoder
-from ._losses import squared_error
+from ._losses import mean_squared_error, squared_error
 
 __all__ = [
     "Autoencoder",
@@ -13,5 +13,6 @@ __all__ = [
     "DenseEncoder",
     "build_decoder",
     "build_encoder",
+    "mean_squared_error",
     "squared_error",
 ]

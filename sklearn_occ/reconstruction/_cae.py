@@ -3,7 +3,7 @@
 from torch import nn
 
 from .._docstrings import with_shared_docs
-from ..nn import squared_error
+from ..nn import mean_squared_error, squared_error
 from ._autoencoder import BaseAutoencoder
 
 
@@ -111,7 +111,7 @@ class ReconstructionLoss(nn.Module):
 
     def forward(self, outputs, x):
         """Loss of a batch, a scalar."""
-        return squared_error(outputs[0], x).mean()
+        return mean_squared_error(outputs[0], x)
 
     def score(self, outputs, x):
         """Score of each row, (b,)."""

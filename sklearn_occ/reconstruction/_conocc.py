@@ -10,7 +10,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from .._docstrings import with_shared_docs
-from ..nn import squared_error
+from ..nn import mean_squared_error, squared_error
 from ._autoencoder import BaseAutoencoder
 
 _VARIANCE_FLOOR = 1e-3  # of the variance of the rows
@@ -217,12 +217,10 @@ class ConstrainedLoss(nn.Module):
     def forward(self, outputs, x):
         """Loss of a batch in the present phase, a scalar."""
         reconstruction, code = outputs
-        if self.phase == "reconstruction":
-            return squared_error(reconstruction, x).mean()
-        constraint = self.gamma * squared_error(code, self.mu)
         if self.phase == "constraint":
-            return constraint.mean()
-        return (squared_error(reconstruction, x) + constraint).mean()
+            return self.gamma * mean_squared_error(code, self.mu)
+        loss = mean_squared_error(reconstruction, x)
+        return loss if self.phase == "reconstruction" else loss + self.gamma * mean_squared_error(code, self.mu)
 
     def score(self, outputs, x):
         """Score of each row, (b,)."""

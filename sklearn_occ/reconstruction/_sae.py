@@ -6,7 +6,7 @@ from sklearn.utils._param_validation import Interval
 from torch import nn
 
 from .._docstrings import with_shared_docs
-from ..nn import squared_error
+from ..nn import mean_squared_error, squared_error
 from ._autoencoder import BaseAutoencoder
 
 
@@ -136,7 +136,7 @@ class SparseReconstructionLoss(nn.Module):
     def forward(self, outputs, x):
         """Loss of a batch, a scalar."""
         reconstruction, code = outputs
-        return (squared_error(reconstruction, x) + self.alpha * code.abs().sum(1)).mean()
+        return mean_squared_error(reconstruction, x) + self.alpha * code.abs().sum() / len(code)
 
     def score(self, outputs, x):
         """Score of each row, (b,)."""

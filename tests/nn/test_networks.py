@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_occ.nn import ConvDecoder, ConvEncoder, DenseDecoder, DenseEncoder, build_encoder, squared_error
+from sklearn_occ.nn import (
+    ConvDecoder,
+    ConvEncoder,
+    DenseDecoder,
+    DenseEncoder,
+    build_encoder,
+    mean_squared_error,
+    squared_error,
+)
 from sklearn_occ.nn._convolutional import _maps, default_code_width
 
 
@@ -82,3 +90,5 @@ def test_dense_networks_mirror_each_other():
 def test_squared_error():
     a, b = torch.arange(12.0).reshape(2, 2, 3), torch.ones(2, 2, 3)
     assert squared_error(a, b).tolist() == [1 + 0 + 1 + 4 + 9 + 16, 25 + 36 + 49 + 64 + 81 + 100]
+    assert mean_squared_error(a, b).item() == squared_error(a, b).mean().item()
+    assert squared_error(a, torch.ones(3)).tolist() == squared_error(a, b).tolist()
