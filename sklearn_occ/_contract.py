@@ -55,12 +55,30 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
         self
             The fitted estimator.
         """
+        before = dict(vars(self))
+        try:
+            self._fit_majority(X, y)
+        except BaseException:  # a fit that fails leaves the estimator as it was
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        return self
+
+    def _fit_majority(self, X, y):
         continues = self._continues()
         X = self._read_X(X, reset=not continues)
         rows = np.flatnonzero(majority_rows(y, len(X)))
         if not continues:
             self._seed = check_random_state(self.random_state).randint(_LARGEST_SEED)
         self._training_rows, held_out = self._hold_out(rows)
+        split = self.validation_fraction, len(rows)
+        if continues and split != self._split and {split[0], self._split[0]} != {None}:
+            raise ValueError(
+                f"A warm start holds out a share of {split[0]} of {split[1]} majority rows, but the fit before held "
+                f"out {self._split[0]} of {self._split[1]}: rows that were trained on would count as held out. Keep "
+                "both as they were, or fit with warm_start=False."
+            )
+        self._split = split
         X, X_valid = _take(X, self._training_rows), _take(X, held_out)
         _refuse_degenerate(X)
         if not continues:
@@ -74,10 +92,9 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
                 f"{self.calibration_scores_[0]:g}: the model has collapsed and cannot tell rows apart. Scale "
                 "X, train longer or change the learning rate.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         self._set_offset()
-        return self
 
     def fit_predict(self, X, y=None):
         """Fit on the majority rows of `X`, then label every row: 1 majority, -1 minority."""
@@ -150,6 +167,9 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
         self.contamination = contamination
         self._set_offset()
         return self
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "offset_")
 
     def _continues(self):
         """Whether this fit adds to an earlier one."""

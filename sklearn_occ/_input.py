@@ -1,6 +1,7 @@
 """What may come in: `X` as a table or as images, `y` as scikit-learn's outlier labels."""
 
 import warnings
+from numbers import Integral
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -19,7 +20,7 @@ class ImageInputMixin:
         """Validate `X`; `reset` is True when fitting. Floats keep their precision, images of uint8 their bytes."""
         X = as_array(X)
         given = _shape_of_images(X, type(self).__name__)
-        wanted = _three_axes(self.image_shape) if reset else self.image_shape_
+        wanted = _three_axes(self._image_shape_asked_for()) if reset else self.image_shape_
         if given is None and wanted is not None and X.ndim == 2:
             given = wanted if X.shape[1] == np.prod(wanted) else None
             if given is None and reset:
@@ -34,7 +35,7 @@ class ImageInputMixin:
                 f"X holds images of shape {given} (channels, height, width), but {source} {fitted}; "
                 "resize or reshape X, or fit again."
             )
-        flat = X if X.ndim <= 2 else X.reshape(len(X), -1)
+        flat = X if X.ndim <= 2 else X.reshape(len(X), int(np.prod(X.shape[1:])))
         dtypes = [np.float64, np.float32] if given is None else [np.float64, np.float32, np.uint8]
         flat = validate_data(self, flat, reset=reset, dtype=dtypes, ensure_min_samples=2 if reset else 1)
         if reset:
@@ -43,6 +44,9 @@ class ImageInputMixin:
         else:
             self._check_range(flat)
         return flat if given is None else flat.reshape(-1, *given)
+
+    def _image_shape_asked_for(self):
+        return self.image_shape
 
     def _remember_range(self, X):
         """Keep what `_check_range` compares with; called with the rows that are fitted."""
@@ -55,7 +59,7 @@ class ImageInputMixin:
         name = type(self).__name__
         if self._fitted_uint8 and X.max() > 1:
             raise ValueError(
-                f"{name} was fitted on uint8 images, read as [0, 1], but X holds floats up to {X.max():g}; "
+                f"{name} was fitted on uint8 images, read as [0, 1], but X holds {X.dtype} values up to {X.max():g}; "
                 "pass uint8 images or divide X by 255."
             )
         if self._fitted_above_one:
@@ -95,16 +99,19 @@ def majority_rows(y, n_samples):
             "y is ignored and every row is trained on. Convert it, for example with "
             f"y = np.where(y == {first!r}, 1, -1) if {first!r} is the majority.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=5,
         )
     return np.ones(n_samples, dtype=bool)
 
 
 def as_array(X):
     if hasattr(X, "detach"):  # a torch tensor, on any device
-        return X.detach().cpu().numpy()
+        X = X.detach().cpu()
+        return (X.float() if "bfloat16" in str(X.dtype) else X).numpy()
     if hasattr(X, "ndim"):  # arrays, memory maps, data frames, sparse matrices
         return X
+    if isinstance(X, list | tuple):
+        X = [as_array(row) if hasattr(row, "detach") else row for row in X]
     try:
         return np.asarray(X)
     except ValueError as error:
@@ -117,8 +124,16 @@ def _three_axes(shape):
     if shape is None:
         return None
     shape = tuple(shape)
-    if len(shape) not in (2, 3) or any(int(side) != side or side < 1 for side in shape):
-        raise ValueError(f"image_shape={shape}, expected (height, width) or (channels, height, width).")
+    if len(shape) not in (2, 3) or not all(isinstance(side, Integral) and side > 0 for side in shape):
+        raise ValueError(
+            f"image_shape={shape}, expected (height, width) or (channels, height, width), whole numbers; "
+            "give one of them."
+        )
+    if len(shape) == 3 and shape[2] <= MAX_CHANNELS_LAST < shape[0]:
+        raise ValueError(
+            f"image_shape={shape} looks like channels last, expected (channels, height, width); move the axis of the "
+            "images with np.moveaxis(X, -1, 1) before they are flattened."
+        )
     shape = tuple(int(side) for side in shape)
     return shape if len(shape) == 3 else (1, *shape)
 

@@ -3,9 +3,11 @@
 import json
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import joblib
+import numpy as np
 import torch
 from skorch.callbacks import Callback
 from skorch.history import History
@@ -54,9 +56,10 @@ class FitCheckpoint(Callback):
             "stream": net.stream_.state,
             "cuda_stream": net.stream_.cuda_state,
             "epochs": net.epochs_,
+            "finished": sorted(net.finished_),
             "history": json.dumps(list(net.history), default=lambda number: number.item()),
         }
-        unfinished = Path(f"{self.path}.{os.getpid()}.part")
+        unfinished = Path(f"{self.path}.part")
         torch.save(state, unfinished)
         os.replace(unfinished, self.path)
         now = time.monotonic()
@@ -85,6 +88,7 @@ class FitCheckpoint(Callback):
         net.stream_.state = state["stream"].cpu()
         net.stream_.cuda_state = state["cuda_stream"] if state["cuda_stream"] is None else state["cuda_stream"].cpu()
         net.epochs_ = state["epochs"]
+        net.finished_ = set(state["finished"])
         net.history_ = History(json.loads(state["history"]))
 
 
@@ -99,11 +103,15 @@ def identity_of_fit(params, X, X_valid):
 def _describe(value):
     if isinstance(value, torch.nn.Module):
         weights = {name: tensor.cpu().numpy() for name, tensor in value.state_dict().items()}
-        return f"{type(value).__qualname__} {joblib.hash(weights)}"
+        return f"{value!r} {joblib.hash(weights)}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_describe, value))}]"
     if isinstance(value, Callback):
         return f"{type(value).__qualname__}({_describe(sorted(value.get_params(deep=False).items()))})"
+    if isinstance(value, partial):
+        return f"partial({_describe(value.func)}, {_describe(value.args)}, {_describe(sorted(value.keywords.items()))})"
+    if isinstance(value, np.generic):
+        return repr(value.item())
     if callable(value):
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
     return repr(value)

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
+from skorch.callbacks import Callback
 
 from .._contract import BaseOneClass
 from ._batches import resident
 from ._checkpoint import FitCheckpoint, identity_of_fit
-from ._net import OneClassNet
+from ._net import LAST_STAGE, OneClassNet
 from ._seeding import RandomStream
 
 _OPTIMIZERS = {
@@ -95,7 +96,7 @@ class BaseDeepOneClass(BaseOneClass):
         return []
 
     def _train(self, net, X, X_valid):
-        net.train_stage("train", X, X_valid, epochs=self._epochs_in_all)
+        net.train_stage(LAST_STAGE, X, X_valid, epochs=self._epochs_in_all)
 
     def _draws_globally(self):
         """Whether the module is a user's and may draw from torch's global generator."""
@@ -117,7 +118,12 @@ class BaseDeepOneClass(BaseOneClass):
     def _fit(self, X, X_valid):
         if self._continues():
             net = self.net_
-            self._epochs_in_all = net.epochs_["train"] + self.max_epochs
+            self._epochs_in_all = net.epochs_[LAST_STAGE] + self.max_epochs
+            net.finished_.discard(LAST_STAGE)
+            net.interrupted_ = False
+            for _, callback in net.callbacks_:
+                if isinstance(callback, FitCheckpoint):  # the file is then that of one fit with all the epochs
+                    callback.identity["max_epochs"] = repr(self._epochs_in_all)
         else:
             self._epochs_in_all = self.max_epochs
             self._prepare(X)
@@ -126,13 +132,13 @@ class BaseDeepOneClass(BaseOneClass):
             net = self._make_net(device, [checkpoint] if checkpoint else [])
             if checkpoint:
                 checkpoint.restore(net)
-        started_with = net.epochs_.get("train", 0)
+        started_with = net.epochs_.get(LAST_STAGE, 0)
         tensors = [rows if rows is None else resident(rows, net.device) for rows in (X, X_valid)]
         self._train(net, *tensors)
         self.net_ = net
         if net.interrupted_:
             warnings.warn(
-                f"{type(self).__name__}.fit was interrupted after {net.epochs_['train'] - started_with} of "
+                f"{type(self).__name__}.fit was interrupted after {net.epochs_[LAST_STAGE] - started_with} of "
                 f"{self._epochs_in_all - started_with} epochs; the estimator works with what it has learned. Fit with "
                 "warm_start=True to go on.",
                 UserWarning,
@@ -147,25 +153,34 @@ class BaseDeepOneClass(BaseOneClass):
             module = self._make_module()
             criterion = self._make_criterion()
         optimizer, options = _OPTIMIZERS.get(self.optimizer, (self.optimizer, {}))
-        return OneClassNet(
+        if self.weight_decay:  # not every optimizer of torch has it
+            options = {**options, "weight_decay": self.weight_decay}
+        users_callbacks = self._users_callbacks()
+        net = OneClassNet(
             module,
             criterion,
             seed=self._seed,
             draws_globally=self._draws_globally(),
             optimizer=optimizer,
-            optimizer__weight_decay=self.weight_decay,
             **{f"optimizer__{key}": value for key, value in options.items()},
             lr=self.lr,
-            batch_size=self.batch_size,
-            callbacks=[*self._make_callbacks(), *self._users_callbacks(), *last_callbacks],
+            batch_size=int(self.batch_size),
+            callbacks=[*self._make_callbacks(), *users_callbacks, *last_callbacks],
             device=device,
             verbose=self.verbose,
         ).initialize()
+        net.last_stage_callbacks_ = [item[-1] if isinstance(item, tuple) else item for item in users_callbacks]
+        return net
 
     def _users_callbacks(self):
         callbacks = copy.deepcopy(list(self.callbacks or []))
         for item in callbacks:
             callback = item[-1] if isinstance(item, tuple) else item
+            if not isinstance(callback, Callback):
+                raise TypeError(
+                    f"callbacks holds {item!r}, expected instances of skorch callbacks or (name, callback) pairs; "
+                    "put them in a list."
+                )
             monitored = getattr(callback, "monitor", None)
             if self.validation_fraction is None and str(monitored).startswith("valid"):
                 raise ValueError(

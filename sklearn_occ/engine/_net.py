@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_map_only
 from ._batches import ResidentBatches, as_network_input
 from ._seeding import RandomStream
 
+LAST_STAGE = "train"
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
@@ -37,6 +38,10 @@ class OneClassNet(NeuralNet):
         Epochs trained so far in each stage.
     stage_ : str or None
         The stage being trained.
+    finished_ : set of str
+        Stages that came to their end, by their number of epochs or by a callback's wish.
+    last_stage_callbacks_ : list of skorch callbacks
+        Those of the user, which hear of the last stage ("train") only.
     interrupted_ : bool
         Whether Ctrl-C ended the last stage early.
     frozen_ : dict of str to list of str
@@ -62,9 +67,11 @@ class OneClassNet(NeuralNet):
         """Set up modules, optimizer and callbacks, and start the random stream."""
         self.stream_ = RandomStream(self.seed)
         self.epochs_ = {}
+        self.finished_ = set()
         self.stage_ = None
         self.interrupted_ = False
         self.frozen_ = {}
+        self.last_stage_callbacks_ = []
         self.X_valid_ = None
         return super().initialize()
 
@@ -79,10 +86,17 @@ class OneClassNet(NeuralNet):
             Rows to train on, and rows whose loss is recorded as `valid_loss`.
         epochs : int
             Total number of epochs of this stage.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            When Ctrl-C ended an earlier stage, which this one needs whole.
         """
         done = self.epochs_.setdefault(name, 0)
-        if done >= epochs:
+        if name in self.finished_ or done >= epochs:
             return
+        if self.interrupted_ and name != self.stage_:
+            raise KeyboardInterrupt(f"stage {self.stage_!r} was interrupted, and {name!r} needs it whole.")
         self.stage_, self.interrupted_, self.X_valid_ = name, False, X_valid
         self.max_epochs = epochs - done
         try:
@@ -109,6 +123,8 @@ class OneClassNet(NeuralNet):
             return super().fit_loop(X, y, **fit_params)
         except KeyboardInterrupt as stop:
             self.interrupted_ = not _asked_by_callback(stop)
+            if len(self.history) > sum(self.epochs_.values()):
+                self.history.pop()  # the row of an epoch that did not end
             raise
 
     def get_split_datasets(self, X, y=None, **fit_params):
@@ -117,7 +133,22 @@ class OneClassNet(NeuralNet):
 
     def get_iterator(self, dataset, training=False):
         """Batches sliced from the resident tensor, shuffled when training."""
+        if not isinstance(dataset, torch.Tensor):  # skorch's own predict and forward
+            return super().get_iterator(dataset, training)
         return ResidentBatches(dataset, self.batch_size, self.stream_ if training else None)
+
+    def notify(self, method_name, **cb_kwargs):
+        """As in skorch; the user's callbacks hear of the last stage only."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        for _, callback in self.callbacks_:
+            if self.stage_ == LAST_STAGE or all(callback is not users for users in self.last_stage_callbacks_):
+                getattr(callback, method_name)(self, **cb_kwargs)
+
+    def on_train_end(self, net, X=None, y=None, **kwargs):
+        """Note that the stage came to its end before the callbacks hear of it."""
+        super().on_train_end(net, X=X, y=y, **kwargs)
+        if not self.interrupted_:
+            self.finished_.add(self.stage_)
 
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
         """Count the epoch before the callbacks hear of it."""
@@ -151,9 +182,7 @@ class OneClassNet(NeuralNet):
         """One optimizer step."""
         if self.watched_:
             return super().train_step(batch, **fit_params)
-        for group in self.optimizer_.param_groups:  # what zero_grad does, at a tenth of its cost
-            for parameter in group["params"]:
-                parameter.grad = None
+        self.optimizer_.zero_grad()
         step = self.train_step_single(batch)
         self.optimizer_.step()
         return step
@@ -168,8 +197,10 @@ class OneClassNet(NeuralNet):
 
     def infer(self, x, **fit_params):
         """Outputs of the module for a batch on the device."""
-        with self._stand_in(self.stream_):
-            return self.module_(x)
+        if not self.draws_globally:
+            return self.module_(x.to(self.device))
+        with self.private_random():
+            return self.module_(x.to(self.device).clone())  # a user's first layer may work in place
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """`criterion(outputs, x)`."""
@@ -199,20 +230,22 @@ class OneClassNet(NeuralNet):
         module = self.module_ if module is None else module
         weights = {k: v.to(dtype) if v.is_floating_point() else v for k, v in _tensors(module)}
         parts = []
-        with self._stand_in(RandomStream(self.seed)):
+        with self.private_random(RandomStream(self.seed)):
             for start in range(0, len(X), block_size):
                 rows = np.require(X[start : start + block_size], requirements=["C", "W"])
                 x = as_network_input(torch.from_numpy(rows).to(self.device), dtype)
                 n_rows = len(x)
                 if n_rows < block_size:
                     x = torch.cat([x, x[:1].expand(block_size - n_rows, *x.shape[1:])])
-                outputs = functional_call(module, weights, (x,)) if dtype == torch.float64 else module(x)
+                given = x.clone() if self.draws_globally else x  # a user's first layer may work in place
+                outputs = functional_call(module, weights, (given,)) if dtype == torch.float64 else module(given)
                 outputs = tree_map_only(torch.Tensor, torch.Tensor.double, outputs)
                 parts.append(read(outputs, x.double())[:n_rows].cpu().numpy())
         return np.concatenate(parts)
 
-    def _stand_in(self, stream):
-        return stream.as_global(self.device) if self.draws_globally else nullcontext()
+    def private_random(self, stream=None):
+        """Context in which a module that draws from torch's global generators draws from a stream of the net."""
+        return (stream or self.stream_).as_global(self.device) if self.draws_globally else nullcontext()
 
     def _set_training(self, training=True):
         super()._set_training(training)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-_global_generators = threading.Lock()
+_global_generators = threading.RLock()  # a factory of a network may itself fit an estimator
 
 
 class RandomStream:

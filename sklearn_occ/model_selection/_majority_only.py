@@ -8,6 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._input import as_array, majority_rows
+from .._seeds import seed_unset
 
 
 def _has(method):
@@ -79,10 +80,18 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
         self
             The fitted estimator.
         """
-        rows = majority_rows(y, _num_samples(X))
-        if not rows.all():
-            X, y = _safe_indexing(as_array(X), rows.nonzero()[0]), _safe_indexing(y, rows.nonzero()[0])
-        self.estimator_ = self._seeded_clone().fit(X, y)
+        rows = majority_rows(y, _num_samples(X)).nonzero()[0]
+        self._columns = None
+        if len(rows) < _num_samples(X):
+            X, y = _safe_indexing(as_array(X), rows), _safe_indexing(y, rows)
+            if get_tags(self.estimator).input_tags.pairwise:  # a kernel has a column for each row
+                self._columns = rows
+                X = self._select(X)
+        estimator = clone(self.estimator)
+        if self.random_state is not None:
+            random = check_random_state(self.random_state)
+            seed_unset(estimator, lambda: random.randint(2**31 - 1))
+        self.estimator_ = estimator.fit(X, y)
         return self
 
     @_has("predict")
@@ -98,22 +107,22 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
     @_has("predict")
     def predict(self, X):
         """`estimator_.predict(X)`."""
-        return self._fitted().predict(X)
+        return self._fitted().predict(self._select(X))
 
     @_has("decision_function")
     def decision_function(self, X):
         """`estimator_.decision_function(X)`."""
-        return self._fitted().decision_function(X)
+        return self._fitted().decision_function(self._select(X))
 
     @_has("score_samples")
     def score_samples(self, X):
         """`estimator_.score_samples(X)`."""
-        return self._fitted().score_samples(X)
+        return self._fitted().score_samples(self._select(X))
 
     @_has("transform")
     def transform(self, X):
         """`estimator_.transform(X)`."""
-        return self._fitted().transform(X)
+        return self._fitted().transform(self._select(X))
 
     @_has("inverse_transform")
     def inverse_transform(self, X):
@@ -139,17 +148,9 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
             return self._fitted_attribute("steps")[-1][1].offset_
         return self._fitted_attribute("offset_")
 
-    def _seeded_clone(self):
-        estimator = clone(self.estimator)
-        if self.random_state is not None:
-            random = check_random_state(self.random_state)
-            unset = [
-                name
-                for name, value in sorted(estimator.get_params().items())
-                if name.split("__")[-1] == "random_state" and value is None
-            ]
-            estimator.set_params(**{name: random.randint(2**31 - 1) for name in unset})
-        return estimator
+    def _select(self, X):
+        """Leave out the columns of a kernel that belong to rows not trained on."""
+        return X if self._columns is None else _safe_indexing(X, self._columns, axis=1)
 
     def _fitted(self):
         check_is_fitted(self, "estimator_")

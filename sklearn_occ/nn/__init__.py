@@ -3,7 +3,7 @@
 from ._autoencoder import Autoencoder, build_decoder, build_encoder
 from ._convolutional import ConvDecoder, ConvEncoder
 from ._dense import DenseDecoder, DenseEncoder
-from ._losses import mean_squared_error, squared_error
+from ._losses import ReconstructionLoss, mean_squared_error, squared_error
 
 __all__ = [
     "Autoencoder",
@@ -11,6 +11,7 @@ __all__ = [
     "ConvEncoder",
     "DenseDecoder",
     "DenseEncoder",
+    "ReconstructionLoss",
     "build_decoder",
     "build_encoder",
     "mean_squared_error",

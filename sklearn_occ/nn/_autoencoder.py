@@ -53,7 +53,7 @@ def build_encoder(encoder, shape, n_components, channels):
     if n_components is None:
         n_components = default.default_code_width(shape if len(shape) == 3 else shape[0])
     if isinstance(encoder, nn.Module):
-        built = copy.deepcopy(encoder)
+        built = copy.deepcopy(encoder).cpu()
     elif encoder is not None:
         built, wanted = encoder(shape, n_components), n_components
     elif len(shape) == 3:
@@ -73,7 +73,7 @@ def build_encoder(encoder, shape, n_components, channels):
 def build_decoder(decoder, n_components, shape, channels):
     """Decoder from codes of width `n_components` to rows of `shape`; parameters as in `build_encoder`."""
     if isinstance(decoder, nn.Module):
-        built = copy.deepcopy(decoder)
+        built = copy.deepcopy(decoder).cpu()
     elif decoder is not None:
         built = decoder(n_components, shape)
     elif len(shape) == 3:

@@ -1,5 +1,6 @@
 """Terms that losses and scores are made of."""
 
+from torch import nn
 from torch.nn.functional import mse_loss
 
 
@@ -11,3 +12,15 @@ def squared_error(a, b):
 def mean_squared_error(a, b):
     """Mean of `squared_error` over the rows, a scalar, in one pass."""
     return mse_loss(a, b.expand_as(a), reduction="sum") / len(a)
+
+
+class ReconstructionLoss(nn.Module):
+    """`L_AE = sum_j (D(E(x))_j - x_j)^2`: its mean over the batch as loss, `-L_AE / pixels` as score."""
+
+    def forward(self, outputs, x):
+        """Loss of a batch, a scalar; `outputs` are reconstruction and code."""
+        return mean_squared_error(outputs[0], x)
+
+    def score(self, outputs, x):
+        """Score of each row, (b,)."""
+        return -squared_error(outputs[0], x) / x[0].numel()

@@ -1,9 +1,7 @@
 """CAE: the convolutional autoencoder, scored by its reconstruction error."""
 
-from torch import nn
-
 from .._docstrings import with_shared_docs
-from ..nn import mean_squared_error, squared_error
+from ..nn import ReconstructionLoss
 from ._autoencoder import BaseAutoencoder
 
 
@@ -104,15 +102,3 @@ class CAE(BaseAutoencoder):
 
     def _make_criterion(self):
         return ReconstructionLoss()
-
-
-class ReconstructionLoss(nn.Module):
-    """`mean_batch L_AE`, and `-L_AE / pixels` as score."""
-
-    def forward(self, outputs, x):
-        """Loss of a batch, a scalar."""
-        return mean_squared_error(outputs[0], x)
-
-    def score(self, outputs, x):
-        """Score of each row, (b,)."""
-        return -squared_error(outputs[0], x) / x[0].numel()

@@ -39,7 +39,7 @@ class ConOCC(BaseAutoencoder):
         Weight of the constraint, at least 0; 0 is a CAE.
     update_interval : int, default=60
         Epochs between two updates of `mu` (T in the paper). At most half of `max_epochs` counts, so that
-        `mu` acts in every fit; see `update_interval_`.
+        `mu` acts in every fit of two epochs or more; see `update_interval_`.
     schedule : {"joint", "alternating"}, default="joint"
         "joint": both terms in every step from the first `mu` on. "alternating": `update_interval` epochs of
         `L_AE`, then one epoch of `gamma * L_con` in which the encoder alone is trained, and so on. The
@@ -75,6 +75,12 @@ class ConOCC(BaseAutoencoder):
         reconstruction and the score is the distance to the mean image: the variance of their
         reconstructions is below 1e-3 of the variance of the rows, and below half of what it was when `mu`
         was first set. (The codes' own variance has no scale: a decoder can amplify a small one.)
+
+    Notes
+    -----
+    The loss gains a term when `mu` is first set, so a callback that monitors it (EarlyStopping, with the training or
+    the validation loss) sees it rise there; give it a patience longer than `update_interval_`, and do not let it go
+    back to weights from before the last `mu`.
 
     References
     ----------
@@ -172,13 +178,12 @@ class ConOCC(BaseAutoencoder):
 
     def _train(self, net, X, X_valid):
         super()._train(net, X, X_valid)
-        variance = reconstructed_variance(net, X)
-        share = variance / total_variance(net, X, lambda x: x)
-        if share < _VARIANCE_FLOOR and variance < net.criterion_.free_variance / 2:
+        variance, of_rows = reconstructed_variance(net, X), total_variance(net, X, lambda x: x)
+        if variance < _VARIANCE_FLOOR * of_rows and variance < net.criterion_.free_variance / 2:
             warnings.warn(
                 f"The codes of {type(self).__name__} have collapsed onto mu: the reconstructions of the training rows "
-                f"have {share:.1g} of the rows' variance, below {_VARIANCE_FLOOR:g}, so the score is little more than "
-                f"the distance to the mean row. Lower gamma, now {self.gamma:g}.",
+                f"have {variance / of_rows:.1g} of the rows' variance, below {_VARIANCE_FLOOR:g}, so the score is "
+                f"little more than the distance to the mean row. Lower gamma, now {self.gamma:g}.",
                 ConvergenceWarning,
                 stacklevel=5,
             )
@@ -282,7 +287,8 @@ class CentreSchedule(Callback):
 def all_codes(net, X):
     """Codes of all rows on the device in eval mode, float64 (n, n_components)."""
     net.module_.eval()
-    return torch.cat([net.module_.encoder(x).double() for x, _ in net.get_iterator(X)])
+    with net.private_random():
+        return torch.cat([net.module_.encoder(x).double() for x, _ in net.get_iterator(X)])
 
 
 @torch.no_grad()

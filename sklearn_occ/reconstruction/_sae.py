@@ -6,7 +6,7 @@ from sklearn.utils._param_validation import Interval
 from torch import nn
 
 from .._docstrings import with_shared_docs
-from ..nn import mean_squared_error, squared_error
+from ..nn import ReconstructionLoss
 from ._autoencoder import BaseAutoencoder
 
 
@@ -120,7 +120,7 @@ class SAE(BaseAutoencoder):
         return SparseReconstructionLoss(self.alpha)
 
 
-class SparseReconstructionLoss(nn.Module):
+class SparseReconstructionLoss(ReconstructionLoss):
     """`mean_batch (L_AE + alpha * ||z||_1)`, and `-L_AE / pixels` as score.
 
     Parameters
@@ -135,9 +135,4 @@ class SparseReconstructionLoss(nn.Module):
 
     def forward(self, outputs, x):
         """Loss of a batch, a scalar."""
-        reconstruction, code = outputs
-        return mean_squared_error(reconstruction, x) + self.alpha * code.abs().sum() / len(code)
-
-    def score(self, outputs, x):
-        """Score of each row, (b,)."""
-        return -squared_error(outputs[0], x) / x[0].numel()
+        return super().forward(outputs, x) + self.alpha * outputs[1].abs().sum() / len(x)

@@ -2,12 +2,14 @@
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._contract import BaseOneClass
 from .._docstrings import with_shared_docs
 from .._input import ImageInputMixin, as_array, as_float
+from .._seeds import seed_unset
 from ..reconstruction import CAE
 from ._ocsvm import OCSVM
 
@@ -105,9 +107,12 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
         """What the first stage makes of each row, `D(E(x))`, in the layout of `X`."""
         return self.inverse_transform(self.transform(X)).reshape(as_array(X).shape)
 
+    def _image_shape_asked_for(self):
+        return self.image_shape or getattr(self.autoencoder, "image_shape", None)
+
     def _fit(self, X, X_valid):
-        autoencoder = self._stage(self.autoencoder, CAE)
-        self.autoencoder_ = autoencoder.fit(_as_taken_by(autoencoder, X))
+        self.autoencoder_ = self._stage(self.autoencoder, CAE)
+        self.autoencoder_.fit(_as_taken_by(self.autoencoder_, X))
         net = getattr(self.autoencoder_, "net_", None)
         if net is not None and net.interrupted_:
             raise KeyboardInterrupt("the first stage was interrupted; the second needs it whole.")
@@ -116,10 +121,7 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
         self.svm_ = self._stage(self.svm, OCSVM).fit(codes)
 
     def _stage(self, estimator, default):
-        stage = default() if estimator is None else clone(estimator)
-        if "random_state" in stage.get_params(deep=False) and stage.random_state is None:
-            stage.set_params(random_state=self._seed)
-        return stage
+        return seed_unset(default() if estimator is None else clone(estimator), lambda: self._seed)
 
     def _codes(self, X):
         return np.asarray(self.autoencoder_.transform(_as_taken_by(self.autoencoder_, X)))
@@ -133,6 +135,11 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
         return scores
 
     def _own_offset(self):
+        if not hasattr(self.svm_, "offset_"):
+            raise ValueError(
+                f"contamination='auto' takes the threshold of the second stage, but {type(self.svm_).__name__} has no "
+                "offset_; set contamination, for example to 0.1."
+            )
         return float(np.ravel(self.svm_.offset_)[0])
 
     @property
@@ -146,5 +153,8 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
 
 
 def _as_taken_by(estimator, X):
-    """Images as they are for the package's own estimators, flattened floats for others."""
-    return X if isinstance(estimator, ImageInputMixin) else as_float(X).reshape(len(X), -1)
+    """Images as they are where the package's own estimators come first, flattened floats for others."""
+    first = estimator
+    while isinstance(first, Pipeline) or hasattr(first, "estimator"):
+        first = first[0] if isinstance(first, Pipeline) else first.estimator
+    return X if isinstance(first, ImageInputMixin) else as_float(X).reshape(len(X), -1)
