@@ -65,6 +65,42 @@ def test_too_many_axes(make, images):
         make().fit(images[:, None, None])
 
 
+def test_no_rows(make, images):
+    with pytest.raises(ValueError, match="0 sample"):
+        make().fit(images[:0])
+    with pytest.raises(ValueError, match="0 sample"):
+        make().fit(images).score_samples(images[:0])
+
+
+def test_image_shape_with_channels_last(make, images):
+    with pytest.raises(ValueError, match=r"image_shape=\(12, 4, 3\) looks like channels last"):
+        make(image_shape=(12, 4, 3)).fit(images.reshape(20, -1))
+    with pytest.raises(ValueError, match="whole numbers"):
+        make(image_shape=("a", 2)).fit(images.reshape(20, -1))
+
+
+def test_a_refused_fit_leaves_the_estimator_as_it_was(make, blobs):
+    from sklearn.exceptions import NotFittedError
+
+    X, occ = blobs(20), make()
+    with pytest.raises(ValueError, match="identical"):
+        occ.fit(np.ones((5, 9, 9)))
+    with pytest.raises(NotFittedError):
+        occ.score_samples(X)
+    scores = occ.fit(X).score_samples(X)
+    with pytest.raises(ValueError, match="identical"):
+        occ.fit(np.ones((5, 9, 9)))
+    np.testing.assert_array_equal(occ.score_samples(X), scores)
+
+
+def test_tensors_of_any_kind(make, images):
+    X = torch.from_numpy(images / 255)
+    expected = make().fit(images / 255).score_samples(images / 255)
+    for tensor in (X.clone().requires_grad_(), [row.clone().requires_grad_() for row in X]):
+        np.testing.assert_array_equal(make().fit(tensor).score_samples(tensor), expected)
+    assert np.isfinite(make().fit(X.bfloat16()).score_samples(X.bfloat16())).all()
+
+
 def test_images_of_different_sizes_in_a_list(make, images):
     with pytest.raises(ValueError, match="differ in shape"):
         make().fit([*images, images[0, 1:]])

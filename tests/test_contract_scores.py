@@ -13,8 +13,9 @@ from sklearn.base import clone
 SIZES = [(8, 8), (9, 13), (28, 28), (33, 50), (100, 100)]
 
 
-def assert_close(a, b, name):
-    np.testing.assert_allclose(a, b, rtol=1e-12 if name == "OCSVM" else 1e-6, atol=0)
+def assert_close(a, b, name, kind):
+    in_double = name == "OCSVM" or kind == "table"
+    np.testing.assert_allclose(a, b, rtol=1e-11 if in_double else 1e-6, atol=0)
 
 
 def test_flat_images_score_as_shaped_ones(make, blobs):
@@ -54,11 +55,20 @@ def test_a_row_scores_the_same_in_any_company(make, blobs, rng, kind):
     name = type(occ).__name__
     scores = occ.score_samples(X)
     order = rng.permutation(len(X))
-    assert_close(occ.score_samples(X[order]), scores[order], name)
-    assert_close(np.concatenate([occ.score_samples(X[i : i + 1]) for i in range(10)]), scores[:10], name)
-    assert_close(np.concatenate([occ.score_samples(part) for part in np.array_split(X, 3)]), scores, name)
+    assert_close(occ.score_samples(X[order]), scores[order], name, kind)
+    assert_close(np.concatenate([occ.score_samples(X[i : i + 1]) for i in range(10)]), scores[:10], name, kind)
+    assert_close(np.concatenate([occ.score_samples(part) for part in np.array_split(X, 3)]), scores, name, kind)
     at_every_place = occ.score_samples(np.repeat(X[:1], len(X), axis=0))
-    assert_close(at_every_place, np.full(len(X), scores[0]), name)
+    assert_close(at_every_place, np.full(len(X), scores[0]), name, kind)
+
+
+def test_a_row_at_its_place_scores_the_same_bits_in_any_number_of_rows(make_deep, blobs):
+    X = blobs(300, size=28)
+    deep = make_deep().fit(X)
+    deep = getattr(deep, "autoencoder_", deep)
+    scores = deep.score_samples(X)
+    for n in (1, 2, 3, 17, 64, 65):
+        np.testing.assert_array_equal(deep.score_samples(X[:n]), scores[:n])
 
 
 def test_same_seed_same_bits(make, blobs):
@@ -195,5 +205,6 @@ def test_deep_attributes(make_deep, blobs):
 
 
 def test_pickles_hold_no_data(make_deep, blobs):
-    few, many = (len(pickle.dumps(make_deep().fit(blobs(n, size=32)))) for n in (20, 400))
-    assert many - few < 0.5 * 380 * 32 * 32 or "svm_" in vars(make_deep().fit(blobs(20)))
+    few, many = (make_deep().fit(blobs(n, size=32)) for n in (20, 400))
+    stages = [vars(occ).get("autoencoder_", occ) for occ in (few, many)]  # an SVM keeps its support vectors
+    assert len(pickle.dumps(stages[1])) - len(pickle.dumps(stages[0])) < 0.2 * 380 * 32 * 32

@@ -61,6 +61,14 @@ def test_rows_held_out_set_the_threshold(make, X):
     np.testing.assert_allclose(both, np.sort(everywhere), rtol=1e-6)
 
 
+def test_rows_are_held_out_at_random(make, rng):
+    X = np.sort(rng.normal(size=(60, 1)), axis=0) + rng.normal(size=(60, 4)) / 100
+    occ = make(validation_fraction=0.5).fit(X)
+    assert 5 < occ._training_rows[:30].searchsorted(30) < 25
+    again = make(validation_fraction=0.5, random_state=1).fit(X)
+    assert not np.array_equal(occ._training_rows, again._training_rows)
+
+
 def test_false_alarms_on_new_rows_are_near_nominal(make):
     params = {"contamination": 0.1, "threshold_data": "validation", "validation_fraction": 0.5}
     rates = []

@@ -58,6 +58,32 @@ def test_warm_start_goes_on_as_if_never_stopped(name, X):
     assert in_two.offset_ == at_once.offset_
 
 
+def test_warm_start_goes_on_with_the_same_rows_held_out(X):
+    params = {"validation_fraction": 0.3, "threshold_data": "validation"}
+    at_once = quick("CAE", max_epochs=6, **params).fit(X)
+    in_two = quick("CAE", max_epochs=3, warm_start=True, **params).fit(X)
+    in_two = pickle.loads(pickle.dumps(in_two)).fit(X)
+    np.testing.assert_array_equal(in_two.score_samples(X), at_once.score_samples(X))
+    np.testing.assert_array_equal(in_two.calibration_scores_, at_once.calibration_scores_)
+
+
+@pytest.mark.parametrize("change", [{"validation_fraction": 0.5}, {"validation_fraction": None}, "rows"], ids=str)
+def test_warm_start_refuses_to_hold_out_rows_that_were_trained_on(X, change):
+    occ = quick("CAE", warm_start=True, validation_fraction=0.3).fit(X)
+    scores = occ.score_samples(X)
+    with pytest.raises(ValueError, match=r"warm start holds out .* fit with warm_start=False"):
+        occ.fit(X[1:]) if change == "rows" else occ.set_params(**change).fit(X)
+    np.testing.assert_array_equal(occ.score_samples(X), scores)
+
+
+def test_warm_start_of_a_checkpointed_fit_keeps_its_file_true(X, tmp_path):
+    occ = quick("CAE", warm_start=True, max_epochs=3, checkpoint=tmp_path / "fit.pt").fit(X).fit(X)
+    loaded = quick("CAE", max_epochs=6, checkpoint=tmp_path / "fit.pt").fit(X)
+    np.testing.assert_array_equal(loaded.score_samples(X), occ.score_samples(X))
+    with pytest.raises(ValueError, match="differs in max_epochs"):
+        quick("CAE", max_epochs=3, checkpoint=tmp_path / "fit.pt").fit(X)
+
+
 def test_warm_start_wants_the_fitted_features(X):
     occ = quick("CAE", warm_start=True).fit(X)
     with pytest.raises(ValueError, match="was fitted on"):
@@ -97,9 +123,32 @@ def test_ctrl_c_in_the_first_of_two_stages_is_raised(X):
     assert not hasattr(occ, "offset_")
 
 
+def test_a_refit_that_ctrl_c_ends_leaves_the_first_model(X):
+    occ = quick("COCSVM").fit(X)
+    scores = occ.score_samples(X)
+    occ.set_params(autoencoder__callbacks=[CtrlC(2)])
+    with pytest.warns(UserWarning, match="interrupted"), pytest.raises(KeyboardInterrupt):
+        occ.fit(X[:30])
+    np.testing.assert_array_equal(occ.score_samples(X), scores)
+
+
+def test_a_validation_loss_that_is_not_finite_stops_the_fit(X):
+    class Poison(Callback):
+        def on_epoch_begin(self, net, dataset_valid=None, **kwargs):
+            dataset_valid[:] = float("nan")
+
+    with pytest.raises(ValueError, match="valid loss is nan in epoch 1"):
+        quick("CAE", validation_fraction=0.2, callbacks=[Poison()]).fit(X / 255)
+
+
 def test_a_loss_that_is_not_finite_stops_the_fit(X):
     with pytest.raises(ValueError, match=r"train loss is (nan|inf) in epoch .* lower lr \(now 1e\+20\)"):
         quick("CAE", lr=1e20, optimizer="sgd", output_activation="linear", max_epochs=5).fit(X)
+
+
+def test_an_optimizer_without_weight_decay(X):
+    occ = quick("CAE", optimizer=torch.optim.Rprop, lr=1e-3, max_epochs=5).fit(X)
+    assert occ.history_[-1, "train_loss"] < occ.history_[0, "train_loss"]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop", torch.optim.NAdam])
@@ -129,6 +178,18 @@ def test_early_stopping_on_held_out_rows(X):
 def test_monitoring_a_loss_that_is_not_there_is_refused_before_training(X):
     with pytest.raises(ValueError, match="EarlyStopping monitors 'valid_loss', but validation_fraction is None"):
         quick("CAE", callbacks=[("stop", EarlyStopping())]).fit(X)
+
+
+@pytest.mark.parametrize("bad", [[EarlyStopping], ("stop", EarlyStopping()), ["stop"]], ids=["class", "pair", "text"])
+def test_what_is_no_callback_is_refused(X, bad):
+    with pytest.raises(TypeError, match="expected instances of skorch callbacks"):
+        quick("CAE", callbacks=bad).fit(X)
+
+
+def test_numpy_scalars_are_numbers(X):
+    ours = quick("CAE", max_epochs=np.int64(2), batch_size=np.int64(16), lr=np.float32(1e-3), n_components=np.int32(3))
+    plain = quick("CAE", max_epochs=2, batch_size=16, lr=float(np.float32(1e-3)), n_components=3)
+    np.testing.assert_array_equal(ours.fit(X).score_samples(X), plain.fit(X).score_samples(X))
 
 
 def test_learning_rate_schedule_of_skorch(X):
@@ -203,6 +264,40 @@ def test_a_users_dropout_leaves_the_global_generator_alone_and_repeats(X):
     assert not np.array_equal(first, other)
 
 
+def test_a_users_network_that_works_in_place_leaves_x_alone(X):
+    rows = (X / 255).astype(np.float32)
+    before = rows.copy()
+    encoder = nn.Sequential(nn.Threshold(0.3, 0.0, inplace=True), nn.Flatten(), nn.Linear(144, 3))
+    occ = CAE(encoder=encoder, max_epochs=2, validation_fraction=0.2, random_state=0).fit(rows)
+    scores = occ.score_samples(rows)
+    np.testing.assert_array_equal(rows, before)
+    error = ((occ.reconstruct(rows).astype(float) - rows) ** 2).mean((1, 2))
+    np.testing.assert_allclose(scores, -error, rtol=1e-5)
+
+
+def test_a_users_network_that_draws_in_eval_mode_leaves_the_global_generator_alone(X):
+    class Noisy(Dropping):
+        def forward(self, x):
+            return super().forward(x) + 0.01 * torch.randn(len(x), 1)
+
+    encoder, state = Noisy(), torch.get_rng_state()
+    ConOCC(encoder=encoder, max_epochs=2, random_state=0).fit(X).transform(X)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_an_encoder_may_be_fitted_inside_its_factory(X):
+    def pretrained(image_shape, n_components):
+        return quick("CAE", n_components=n_components, random_state=5).fit(X).net_.module_.encoder
+
+    assert CAE(encoder=pretrained, n_components=4, max_epochs=1).fit(X).n_components_ == 4
+
+
+def test_skorchs_own_predict_works(X):
+    occ = quick("CAE").fit(X)
+    rows = (X[:, None] / 255).astype(np.float32)
+    np.testing.assert_allclose(occ.net_.predict(rows)[:, 0], occ.reconstruct(X), rtol=1e-4, atol=1e-6)
+
+
 def test_a_users_network_in_float32_works_on_tables(rng):
     class Float32Only(nn.Module):
         def __init__(self):
@@ -273,7 +368,8 @@ def test_fits_in_threads_do_not_disturb_each_other(X):
     np.testing.assert_allclose(together, [scores(seed) for seed in range(4)], rtol=1e-6)
 
 
-def test_a_frozen_part_stays_put(X):
+def test_a_frozen_part_stays_put(blobs):
+    X = blobs(50, size=28)
     occ = ConOCC(channels=4, max_epochs=1, warm_start=True, random_state=0).fit(X)
     net = occ.net_
     net.freeze("decoder")

@@ -6,6 +6,7 @@ from conftest import quick
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import VarianceThreshold
+from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -78,6 +79,16 @@ def test_cross_val_score(make, data):
     X, y = data
     scores = cross_val_score(MajorityOnly(make()), X, y, cv=OneClassKFold(3), scoring="roc_auc")
     np.testing.assert_array_equal(scores, cross_val_score(make(), X, y, cv=OneClassKFold(3), scoring="roc_auc"))
+
+
+def test_a_precomputed_kernel_loses_columns_too(data):
+    X, y = data
+    K = pairwise_kernels(X, metric="rbf", gamma=0.1)
+    occ = MajorityOnly(OCSVM(kernel="precomputed")).fit(K, y)
+    direct = OCSVM(gamma=0.1).fit(X[y == 1])
+    np.testing.assert_allclose(occ.decision_function(K), direct.decision_function(X), rtol=1e-9, atol=1e-12)
+    search = GridSearchCV(MajorityOnly(OCSVM(kernel="precomputed")), {"estimator__nu": [0.2]}, cv=OneClassKFold(3))
+    assert search.set_params(scoring="roc_auc").fit(K, y).predict(K).shape == (60,)
 
 
 def test_images(make, blobs):

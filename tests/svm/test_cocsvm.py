@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from conftest import quick
 from sklearn.decomposition import PCA
-from sklearn.pipeline import Pipeline
+from sklearn.neighbors import KernelDensity
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import OneClassSVM
 
 from sklearn_occ import CAE, COCSVM, OCSVM, ConOCC
+from sklearn_occ.model_selection import MajorityOnly
+from sklearn_occ.preprocessing import ImageScaler
 
 
 @pytest.fixture
@@ -23,6 +26,30 @@ def test_it_is_the_pipeline_of_its_parts(X, blobs):
     np.testing.assert_array_equal(ours.predict(new), pipeline.predict(new))
     np.testing.assert_array_equal(ours.transform(new), pipeline["autoencoder"].transform(new))
     np.testing.assert_array_equal(ours.reconstruct(new), pipeline["autoencoder"].reconstruct(new))
+
+
+def test_flat_bytes_are_the_pipeline_too(X):
+    flat = X.reshape(60, -1)
+    stages = {"autoencoder": CAE(max_epochs=2, channels=4, image_shape=(12, 12), random_state=7), "svm": OCSVM()}
+    ours, pipeline = COCSVM(**stages).fit(flat), Pipeline(list(stages.items())).fit(flat)
+    np.testing.assert_array_equal(ours.decision_function(flat), pipeline.decision_function(flat))
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda e: make_pipeline(ImageScaler("l2"), e), MajorityOnly], ids=["pipeline", "meta"]
+)
+def test_a_nested_first_stage_gets_images_and_the_seed(X, wrap):
+    fits = [COCSVM(autoencoder=wrap(CAE(max_epochs=2, channels=4)), random_state=0).fit(X) for _ in range(2)]
+    np.testing.assert_array_equal(*(occ.score_samples(X) for occ in fits))
+    inner = fits[0].autoencoder_
+    assert (inner[-1] if isinstance(inner, Pipeline) else inner.estimator_).image_shape_ == (1, 12, 12)
+
+
+def test_a_second_stage_without_a_threshold(X):
+    with pytest.raises(ValueError, match=r"KernelDensity has no offset_; set contamination"):
+        COCSVM(autoencoder=PCA(5), svm=KernelDensity()).fit(X)
+    occ = COCSVM(autoencoder=PCA(5), svm=KernelDensity(), contamination=0.1).fit(X)
+    assert (occ.predict(X) == -1).sum() == 6
 
 
 def test_defaults(X):
