@@ -60,6 +60,7 @@ def engine(network, X, batch_size):
 
     def run():
         done[0] += EPOCHS
+        net.finished_.clear()  # as a warm start does
         net.train_stage("train", tensor, epochs=done[0])
 
     return run

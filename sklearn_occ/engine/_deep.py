@@ -98,10 +98,6 @@ class BaseDeepOneClass(BaseOneClass):
     def _train(self, net, X, X_valid):
         net.train_stage(LAST_STAGE, X, X_valid, epochs=self._epochs_in_all)
 
-    def _draws_globally(self):
-        """Whether the module is a user's and may draw from torch's global generator."""
-        return False
-
     @property
     def history_(self):
         """Rows of one epoch each, with `train_loss`, `valid_loss` where rows are held out, and `dur` (s)."""
@@ -160,7 +156,6 @@ class BaseDeepOneClass(BaseOneClass):
             module,
             criterion,
             seed=self._seed,
-            draws_globally=self._draws_globally(),
             optimizer=optimizer,
             **{f"optimizer__{key}": value for key, value in options.items()},
             lr=self.lr,
@@ -217,9 +212,8 @@ class BaseDeepOneClass(BaseOneClass):
         return int(2 ** np.clip(np.floor(np.log2(max(rows, 1))), 0, 12))
 
     def _evaluation_dtype(self):
-        """Float64 for tables, where it costs little; a user's network may know float32 only."""
-        in_double = self.image_shape_ is None and not self._draws_globally()
-        return torch.float64 if in_double else torch.float32
+        """Float64 for tables, where it costs little; a network with code of a user's may know float32 only."""
+        return torch.float64 if self.image_shape_ is None and self.net_.is_plain_ else torch.float32
 
 
 def _available(device, name):

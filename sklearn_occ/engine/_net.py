@@ -11,7 +11,7 @@ from torch.func import functional_call
 from torch.utils._pytree import tree_map_only
 
 from ._batches import ResidentBatches, as_network_input
-from ._seeding import RandomStream
+from ._seeding import RandomStream, is_plain
 
 LAST_STAGE = "train"
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
@@ -26,9 +26,6 @@ class OneClassNet(NeuralNet):
         Built; `criterion(outputs, x)` is the loss, a scalar.
     seed : int
         Seed of the order of the rows, and of what a module with `draws_globally` draws.
-    draws_globally : bool
-        Whether the module may draw from torch's global generators (a user's dropout does): the net's
-        stream then stands in for them while it runs.
     **kwargs
         As for `skorch.NeuralNet`.
 
@@ -44,15 +41,17 @@ class OneClassNet(NeuralNet):
         Those of the user, which hear of the last stage ("train") only.
     interrupted_ : bool
         Whether Ctrl-C ended the last stage early.
+    is_plain_ : bool
+        Whether the module is known to draw no random numbers and to leave its input alone. Else the net's stream stands
+        in for torch's global generators while the module runs, on a copy of its input.
     frozen_ : dict of str to list of str
         Submodules of the module that are kept as they are while the rest trains, with the parameters that
         could be trained before.
     """
 
-    def __init__(self, module, criterion, *, seed=0, draws_globally=False, **kwargs):
+    def __init__(self, module, criterion, *, seed=0, **kwargs):
         super().__init__(module, criterion, train_split=None, **kwargs)
         self.seed = seed
-        self.draws_globally = draws_globally
 
     @property
     def _default_callbacks(self):
@@ -66,6 +65,7 @@ class OneClassNet(NeuralNet):
     def initialize(self):
         """Set up modules, optimizer and callbacks, and start the random stream."""
         self.stream_ = RandomStream(self.seed)
+        self.is_plain_ = is_plain(self.module)
         self.epochs_ = {}
         self.finished_ = set()
         self.stage_ = None
@@ -197,10 +197,11 @@ class OneClassNet(NeuralNet):
 
     def infer(self, x, **fit_params):
         """Outputs of the module for a batch on the device."""
-        if not self.draws_globally:
-            return self.module_(x.to(self.device))
+        x = x.to(self.device)
+        if self.is_plain_:
+            return self.module_(x)
         with self.private_random():
-            return self.module_(x.to(self.device).clone())  # a user's first layer may work in place
+            return self.module_(x.clone())
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """`criterion(outputs, x)`."""
@@ -237,7 +238,7 @@ class OneClassNet(NeuralNet):
                 n_rows = len(x)
                 if n_rows < block_size:
                     x = torch.cat([x, x[:1].expand(block_size - n_rows, *x.shape[1:])])
-                given = x.clone() if self.draws_globally else x  # a user's first layer may work in place
+                given = x if self.is_plain_ else x.clone()
                 outputs = functional_call(module, weights, (given,)) if dtype == torch.float64 else module(given)
                 outputs = tree_map_only(torch.Tensor, torch.Tensor.double, outputs)
                 parts.append(read(outputs, x.double())[:n_rows].cpu().numpy())
@@ -245,7 +246,7 @@ class OneClassNet(NeuralNet):
 
     def private_random(self, stream=None):
         """Context in which a module that draws from torch's global generators draws from a stream of the net."""
-        return (stream or self.stream_).as_global(self.device) if self.draws_globally else nullcontext()
+        return nullcontext() if self.is_plain_ else (stream or self.stream_).as_global(self.device)
 
     def _set_training(self, training=True):
         super()._set_training(training)

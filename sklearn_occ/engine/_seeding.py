@@ -4,6 +4,20 @@ import threading
 from contextlib import contextmanager
 
 import torch
+from torch import nn
+
+_RANDOM_LAYERS = (
+    nn.modules.dropout._DropoutNd,
+    nn.FractionalMaxPool2d,
+    nn.FractionalMaxPool3d,
+    nn.MultiheadAttention,
+    nn.RNNBase,
+    nn.RReLU,
+    nn.Transformer,
+    nn.TransformerDecoderLayer,
+    nn.TransformerEncoderLayer,
+)
+_KNOWN_CODE = ("torch.nn.modules.", "sklearn_occ.nn.")
 
 _global_generators = threading.RLock()  # a factory of a network may itself fit an estimator
 
@@ -57,3 +71,17 @@ class RandomStream:
         if self.cuda_state is None:
             self.cuda_state = torch.Generator(device).manual_seed(self.seed).get_state()
         torch.cuda.set_rng_state(self.cuda_state, device)
+
+
+def is_plain(module):
+    """Whether a module is known to draw no random numbers and not to work in place.
+
+    True when all its parts are layers of torch or of this package, none of them random or with `inplace=True`.
+    What a user's own class does is not known.
+    """
+    return all(
+        f"{type(part).__module__}.".startswith(_KNOWN_CODE)
+        and not isinstance(part, _RANDOM_LAYERS)
+        and not getattr(part, "inplace", False)
+        for part in module.modules()
+    )

@@ -114,9 +114,6 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDee
             output_activation=nn.Sigmoid() if self.output_activation_ == "sigmoid" else None,
         )
 
-    def _draws_globally(self):
-        return self.encoder is not None or self.decoder is not None
-
     @property
     def _n_features_out(self):
         return self.n_components_

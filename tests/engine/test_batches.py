@@ -1,9 +1,34 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from sklearn_occ.engine._batches import ResidentBatches, as_network_input, resident
-from sklearn_occ.engine._seeding import RandomStream
+from sklearn_occ.engine._seeding import RandomStream, is_plain
+from sklearn_occ.nn import ConvDecoder, ConvEncoder, DenseEncoder
+
+
+class OwnCode(nn.Module):
+    def forward(self, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        (ConvEncoder((1, 8, 8), 3, channels=2), True),
+        (ConvDecoder(3, (1, 8, 8), channels=2), True),
+        (DenseEncoder((5,), 2), True),
+        (nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.BatchNorm1d(2)), True),
+        (nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.1)), False),
+        (nn.Sequential(nn.Linear(3, 2), nn.ReLU(inplace=True)), False),
+        (nn.Sequential(nn.Linear(3, 2), OwnCode()), False),
+        (nn.LSTM(3, 2), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_is_plain(module, expected):
+    assert is_plain(module) is expected
 
 
 def rows_of(batches):
