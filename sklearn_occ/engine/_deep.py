@@ -12,13 +12,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.callbacks import Callback
 
 from .._contract import BaseOneClass
+from ._adam import FusedAdam
 from ._batches import resident
 from ._checkpoint import FitCheckpoint, identity_of_fit
 from ._net import LAST_STAGE, OneClassNet
 from ._seeding import RandomStream
 
 _OPTIMIZERS = {
-    "adam": (torch.optim.Adam, {"fused": True}),
+    "adam": (FusedAdam, {}),
     "adamw": (torch.optim.AdamW, {"fused": True}),
     "sgd": (torch.optim.SGD, {"fused": True, "momentum": 0.9}),
     "rmsprop": (torch.optim.RMSprop, {}),
