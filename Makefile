@@ -41,7 +41,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-# Pin anew: the newest versions that fit pyproject.toml, beside the CPU build of torch.
+# Pin anew: the newest versions that fit pyproject.toml, beside torch 2.13.0.
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet torch==2.13.0

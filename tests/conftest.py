@@ -13,6 +13,7 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 
 from sklearn_occ import CAE, COCSVM, OCSVM, SAE, ConOCC
+from sklearn_occ.engine import BaseDeepOneClass
 
 QUICK = {
     "OCSVM": OCSVM(nu=0.2),
@@ -23,6 +24,7 @@ QUICK = {
     "ConOCC-alternating": ConOCC(max_epochs=3, update_interval=1, schedule="alternating", score_function="sum"),
 }
 DEEP = [name for name in QUICK if name != "OCSVM"]
+ONE_NETWORK = [name for name, estimator in QUICK.items() if isinstance(estimator, BaseDeepOneClass)]
 NARROW = {"channels": 4, "autoencoder__channels": 4}
 
 

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from conftest import CtrlC, blobs, quick
+from conftest import ONE_NETWORK, CtrlC, blobs, quick
 from torch import nn
 
 from sklearn_occ import CAE
@@ -41,7 +41,7 @@ def kill_a_fit(name, checkpoint, **params):
 
 
 @pytest.mark.filterwarnings("ignore:The codes of ConOCC")
-@pytest.mark.parametrize("name", ["CAE", "SAE", "ConOCC", "ConOCC-alternating"])
+@pytest.mark.parametrize("name", ONE_NETWORK)
 def test_a_killed_fit_resumes_to_the_same_bits(name, tmp_path):
     checkpoint, X = tmp_path / "fit.pt", blobs(50)
     params = settings(name)

@@ -8,13 +8,11 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from conftest import CtrlC, quick
+from conftest import ONE_NETWORK, CtrlC, quick
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch import nn
 
 from sklearn_occ import CAE, COCSVM, ConOCC
-
-AUTOENCODERS = ["CAE", "SAE", "ConOCC", "ConOCC-alternating"]
 
 
 class Dropping(nn.Module):
@@ -37,7 +35,7 @@ def X(blobs):
     return blobs(50)
 
 
-@pytest.mark.parametrize("name", AUTOENCODERS)
+@pytest.mark.parametrize("name", ONE_NETWORK)
 def test_training_lowers_the_loss(name, X):
     weak = {"gamma": 1e-3} if "Con" in name else {}
     occ = quick(name, max_epochs=30, lr=1e-3, **weak).fit(X)
@@ -45,7 +43,7 @@ def test_training_lowers_the_loss(name, X):
     assert losses[-1] < 0.7 * losses[0]
 
 
-@pytest.mark.parametrize("name", AUTOENCODERS)
+@pytest.mark.parametrize("name", ONE_NETWORK)
 def test_warm_start_goes_on_as_if_never_stopped(name, X):
     at_once = quick(name, max_epochs=8, update_interval=2) if "Con" in name else quick(name, max_epochs=8)
     in_two = copy.deepcopy(at_once).set_params(max_epochs=4, warm_start=True)
@@ -97,7 +95,7 @@ def test_without_warm_start_fit_begins_anew(X):
     assert len(occ.history_) == 2
 
 
-@pytest.mark.parametrize("name", AUTOENCODERS)
+@pytest.mark.parametrize("name", ONE_NETWORK)
 def test_ctrl_c_leaves_a_usable_estimator_that_says_so(name, X):
     occ = quick(name, max_epochs=6, callbacks=[CtrlC(2)])
     with pytest.warns(UserWarning, match="interrupted after 1 of 6 epochs"):
@@ -240,7 +238,7 @@ def test_a_users_module_is_copied_and_keeps_its_weights(X):
     np.testing.assert_allclose(occ.transform(X), codes, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", AUTOENCODERS)
+@pytest.mark.parametrize("name", ONE_NETWORK)
 def test_a_users_factories(name, X):
     asked = []
 
