@@ -261,7 +261,10 @@ def test_ctrl_c_while_the_data_are_read(tmp_path, monkeypatch, capsys):
 
 
 def test_a_failing_fit_leaves_the_others(tmp_path, monkeypatch, capsys):
-    diverging = lambda seed, network: CAE(lr=1e30 if seed else 1e-3, random_state=seed, **network)  # noqa: E731
+
+    def diverging(seed, network):
+        return CAE(lr=1e30 if seed else 1e-3, random_state=seed, **network)
+
     monkeypatch.setitem(_methods.METHODS, "CAE", diverging)
     assert run(tmp_path, "--methods", "CAE", "OCSVM", "--seeds", 2, epochs=20) == 1
     printed = capsys.readouterr()
@@ -278,7 +281,10 @@ def test_a_failing_fit_leaves_the_others(tmp_path, monkeypatch, capsys):
 
 
 def test_a_method_of_which_every_fit_failed(tmp_path, monkeypatch, capsys):
-    diverging = lambda seed, network: CAE(lr=1e30, random_state=seed, **network)  # noqa: E731
+
+    def diverging(seed, network):
+        return CAE(lr=1e30, random_state=seed, **network)
+
     monkeypatch.setitem(_methods.METHODS, "CAE", diverging)
     assert run(tmp_path, "--methods", "CAE", "--seeds", 1, epochs=20) == 1
     assert "CAE     failed  -" in capsys.readouterr().out
@@ -286,7 +292,10 @@ def test_a_method_of_which_every_fit_failed(tmp_path, monkeypatch, capsys):
 
 
 def test_warnings_of_a_fit_are_kept_with_it(tmp_path, monkeypatch, capsys):
-    constant = lambda seed, network: CAE(lr=1e-30, random_state=seed, **network)  # noqa: E731
+
+    def constant(seed, network):
+        return CAE(lr=1e-30, random_state=seed, **network)
+
     monkeypatch.setitem(_methods.METHODS, "CAE", constant)
     zeros = np.zeros((6, 8, 8), dtype=np.float32)
     zeros[0, 0, 0] = 1e-30  # rows differ, their scores do not
