@@ -35,7 +35,7 @@ SETTINGS = [  # network, rows, features, batch size, aim: at least this times fa
 ]
 AIM_LOOP = 1.25
 REPEATS = 5
-EPOCHS = 3
+EPOCHS = 6
 
 
 def small_encoder(image_shape, n_components):
