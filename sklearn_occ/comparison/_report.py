@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import numpy as np
 
+from .._optional import require
 from ._figures import histogram_plot, picture, roc_plot, value_range
 from ._table import HEADER, headline, sentences, table_rows
 
@@ -19,12 +20,7 @@ _CLASSES = {1: "majority", -1: "minority"}
 
 def require_matplotlib():
     """Raise the ImportError that says what to install, where matplotlib is absent."""
-    try:
-        import matplotlib.figure  # noqa: F401  # whether it can be imported is the question
-    except ImportError as error:
-        raise ImportError(
-            'The report needs matplotlib, which cannot be imported: pip install "sklearn_occ[plot]".'
-        ) from error
+    require("matplotlib.figure", purpose="The report", extra="plot")
 
 
 def write_report(path, comparison):

@@ -29,9 +29,9 @@ def read_pixels(path):
             return np.asarray(image).astype(np.float32) / 65535
         if image.mode in _GREY_8:
             return np.array(image.convert("L"))
-        if image.mode == "P":  # straight to RGB, pillow warns of a transparent palette
-            image = image.convert("RGBA")  # noqa: PLW2901  # the context manager closes the first
-        return np.ascontiguousarray(np.moveaxis(np.asarray(image.convert("RGB")), -1, 0))  # (3, H, W)
+        # Straight to RGB, pillow warns of a transparent palette.
+        colours = image.convert("RGBA") if image.mode == "P" else image
+        return np.ascontiguousarray(np.moveaxis(np.asarray(colours.convert("RGB")), -1, 0))  # (3, H, W)
 
 
 def _open(path):
