@@ -51,6 +51,9 @@ class BaseDeepOneClass(BaseOneClass):
         "checkpoint": [str, Path, None],
     }
 
+    _net_class = OneClassNet
+    _adam_betas = (0.9, 0.999)
+
     def __init__(
         self,
         *,
@@ -152,8 +155,10 @@ class BaseDeepOneClass(BaseOneClass):
         optimizer, options = _OPTIMIZERS.get(self.optimizer, (self.optimizer, {}))
         if self.weight_decay:  # not every optimizer of torch has it
             options = {**options, "weight_decay": self.weight_decay}
+        if self.optimizer in ("adam", "adamw"):
+            options = {**options, "betas": self._adam_betas}
         users_callbacks = self._users_callbacks()
-        net = OneClassNet(
+        net = self._net_class(
             module,
             criterion,
             seed=self._seed,
@@ -214,7 +219,7 @@ class BaseDeepOneClass(BaseOneClass):
 
     def _evaluation_dtype(self):
         """Float64 for tables, where it costs little; a network with code of a user's may know float32 only."""
-        return torch.float64 if self.image_shape_ is None and self.net_.is_plain_ else torch.float32
+        return torch.float64 if self.image_shape_ is None and self.net_.is_plain_in_eval_ else torch.float32
 
 
 def _available(device, name):

@@ -41,9 +41,10 @@ class OneClassNet(NeuralNet):
         Those of the user, which hear of the last stage ("train") only.
     interrupted_ : bool
         Whether Ctrl-C ended the last stage early.
-    is_plain_ : bool
-        Whether the module is known to draw no random numbers and to leave its input alone. Else the net's stream stands
-        in for torch's global generators while the module runs, on a copy of its input.
+    is_plain_, is_plain_in_eval_ : bool
+        Whether the module is known to draw no random numbers and to leave its input alone, in training and in eval
+        mode. Else the net's stream stands in for torch's global generators while the module runs, on a copy of its
+        input.
     frozen_ : dict of str to list of str
         Submodules of the module that are kept as they are while the rest trains, with the parameters that
         could be trained before.
@@ -66,6 +67,7 @@ class OneClassNet(NeuralNet):
         """Set up modules, optimizer and callbacks, and start the random stream."""
         self.stream_ = RandomStream(self.seed)
         self.is_plain_ = is_plain(self.module)
+        self.is_plain_in_eval_ = is_plain(self.module, training=False)
         self.epochs_ = {}
         self.finished_ = set()
         self.stage_ = None
@@ -77,6 +79,8 @@ class OneClassNet(NeuralNet):
 
     def train_stage(self, name, X, X_valid=None, *, epochs):
         """Train until the stage `name` has had `epochs` epochs in all, so that a resumed stage ends where it should.
+
+        A stage begins with a fresh optimizer.
 
         Parameters
         ----------
@@ -97,6 +101,8 @@ class OneClassNet(NeuralNet):
             return
         if self.interrupted_ and name != self.stage_:
             raise KeyboardInterrupt(f"stage {self.stage_!r} was interrupted, and {name!r} needs it whole.")
+        if not done:
+            self.initialize_optimizer()
         self.stage_, self.interrupted_, self.X_valid_ = name, False, X_valid
         self.max_epochs = epochs - done
         try:
@@ -198,7 +204,7 @@ class OneClassNet(NeuralNet):
     def infer(self, x, **fit_params):
         """Outputs of the module for a batch on the device."""
         x = x.to(self.device)
-        if self.is_plain_:
+        if self._is_plain_now():
             return self.module_(x)
         with self.private_random():
             return self.module_(x.clone())
@@ -206,6 +212,24 @@ class OneClassNet(NeuralNet):
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """`criterion(outputs, x)`."""
         return self.criterion_(y_pred, X)
+
+    @torch.no_grad()
+    def sweep(self, X, module=None):
+        """Yield `(module(x), x)` for the batches of a tensor on the device, in order and in eval mode.
+
+        Parameters
+        ----------
+        X : tensor of shape (n, ...)
+            Rows on the device, as in training.
+        module : torch.nn.Module, optional
+            What to run: `module_`, or a part of it.
+        """
+        self._set_training(False)
+        module = self.module_ if module is None else module
+        for x, _ in self.get_iterator(X):
+            with self.private_random():
+                outputs = module(x if self.is_plain_in_eval_ else x.clone())
+            yield outputs, x
 
     @torch.no_grad()
     def evaluate(self, X, read, *, block_size, module=None, dtype=torch.float32):
@@ -238,7 +262,7 @@ class OneClassNet(NeuralNet):
                 n_rows = len(x)
                 if n_rows < block_size:
                     x = torch.cat([x, x[:1].expand(block_size - n_rows, *x.shape[1:])])
-                given = x if self.is_plain_ else x.clone()
+                given = x if self.is_plain_in_eval_ else x.clone()
                 outputs = functional_call(module, weights, (given,)) if dtype == torch.float64 else module(given)
                 outputs = tree_map_only(torch.Tensor, torch.Tensor.double, outputs)
                 parts.append(read(outputs, x.double())[:n_rows].cpu().numpy())
@@ -246,7 +270,10 @@ class OneClassNet(NeuralNet):
 
     def private_random(self, stream=None):
         """Context in which a module that draws from torch's global generators draws from a stream of the net."""
-        return nullcontext() if self.is_plain_ else (stream or self.stream_).as_global(self.device)
+        return nullcontext() if self._is_plain_now() else (stream or self.stream_).as_global(self.device)
+
+    def _is_plain_now(self):
+        return self.is_plain_ if self.module_.training else self.is_plain_in_eval_
 
     def _set_training(self, training=True):
         super()._set_training(training)

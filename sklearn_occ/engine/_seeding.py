@@ -6,10 +6,9 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-_RANDOM_LAYERS = (
+_RANDOM_ALWAYS = (nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
+_RANDOM_IN_TRAINING = (
     nn.modules.dropout._DropoutNd,
-    nn.FractionalMaxPool2d,
-    nn.FractionalMaxPool3d,
     nn.MultiheadAttention,
     nn.RNNBase,
     nn.RReLU,
@@ -73,15 +72,23 @@ class RandomStream:
         torch.cuda.set_rng_state(self.cuda_state, device)
 
 
-def is_plain(module):
+def is_plain(module, *, training=True):
     """Whether a module is known to draw no random numbers and not to work in place.
 
     True when all its parts are layers of torch or of this package, none of them random or with `inplace=True`.
     What a user's own class does is not known.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module.
+    training : bool
+        Whether it is asked of training, or of eval mode, in which dropout draws nothing.
     """
+    random_layers = (*_RANDOM_ALWAYS, *_RANDOM_IN_TRAINING) if training else _RANDOM_ALWAYS
     return all(
         f"{type(part).__module__}.".startswith(_KNOWN_CODE)
-        and not isinstance(part, _RANDOM_LAYERS)
+        and not isinstance(part, random_layers)
         and not getattr(part, "inplace", False)
         for part in module.modules()
     )

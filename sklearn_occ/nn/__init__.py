@@ -1,6 +1,6 @@
 """Plain torch parts: encoders, decoders and losses that several methods share."""
 
-from ._autoencoder import Autoencoder, build_decoder, build_encoder
+from ._autoencoder import Autoencoder, build_decoder, build_encoder, default_code_width
 from ._convolutional import ConvDecoder, ConvEncoder
 from ._dense import DenseDecoder, DenseEncoder
 from ._losses import ReconstructionLoss, mean_squared_error, squared_error
@@ -14,6 +14,7 @@ __all__ = [
     "ReconstructionLoss",
     "build_decoder",
     "build_encoder",
+    "default_code_width",
     "mean_squared_error",
     "squared_error",
 ]

@@ -29,7 +29,12 @@ class Autoencoder(nn.Module):
         return self.decoder(code), code
 
 
-def build_encoder(encoder, shape, n_components, channels):
+def default_code_width(shape):
+    """Width of the code for rows of `shape`: that of the default network for them."""
+    return _network_for(shape).default_code_width(shape)
+
+
+def build_encoder(encoder, shape, n_components, channels, *, default_width=None, bias=True):
     """Encoder for rows of `shape`, and the width of its code.
 
     Parameters
@@ -42,24 +47,27 @@ def build_encoder(encoder, shape, n_components, channels):
         Width of the code; None = the default for the shape, or what the module gives.
     channels : int
         Width of the default network of images.
+    default_width : int, optional
+        Width of the code where `n_components` is None; None = `default_code_width(shape)`.
+    bias : bool
+        False leaves biases and learnt scales of batch normalisation out of the default network.
 
     Returns
     -------
     encoder : torch.nn.Module
     n_components : int
     """
-    default = _convolutional if len(shape) == 3 else _dense
     wanted = n_components
     if n_components is None:
-        n_components = default.default_code_width(shape if len(shape) == 3 else shape[0])
+        n_components = default_code_width(shape) if default_width is None else default_width
     if isinstance(encoder, nn.Module):
         built = copy.deepcopy(encoder).cpu()
     elif encoder is not None:
         built, wanted = encoder(shape, n_components), n_components
     elif len(shape) == 3:
-        built = _convolutional.ConvEncoder(shape, n_components, channels)
+        built = _convolutional.ConvEncoder(shape, n_components, channels, bias=bias)
     else:
-        built = _dense.DenseEncoder(shape, n_components)
+        built = _dense.DenseEncoder(shape, n_components, bias=bias)
     code = _probe(built, shape)
     if code.ndim != 2 or wanted not in (None, code.shape[1]):
         width = "n_components" if wanted is None else wanted
@@ -87,6 +95,10 @@ def build_decoder(decoder, n_components, shape, channels):
             f"{shape}; change its last layers, or pass decoder=None for the default."
         )
     return built
+
+
+def _network_for(shape):
+    return _convolutional if len(shape) == 3 else _dense
 
 
 def _probe(module, shape):

@@ -33,16 +33,19 @@ class ConvEncoder(nn.Module):
         Width of the code.
     channels : int, default=64
         Channels of the first stage; fewer make the network narrower and faster.
+    bias : bool, default=True
+        Whether the layers have biases, and batch normalisation a learnt scale and shift.
     """
 
-    def __init__(self, image_shape, n_components, channels=64):
+    def __init__(self, image_shape, n_components, channels=64, *, bias=True):
         super().__init__()
         stages = []
         for (n_in, _), (n_out, _) in pairwise(_maps(image_shape, channels)):
-            stages += [nn.Conv2d(n_in, n_out, 3, stride=2, padding=1), nn.BatchNorm2d(n_out), nn.LeakyReLU()]
+            convolution = nn.Conv2d(n_in, n_out, 3, stride=2, padding=1, bias=bias)
+            stages += [convolution, nn.BatchNorm2d(n_out, affine=bias), nn.LeakyReLU()]
         last_channels, (height, width) = _maps(image_shape, channels)[-1]
         self.convolutions = nn.Sequential(*stages)
-        self.code = nn.Linear(last_channels * height * width, n_components)
+        self.code = nn.Linear(last_channels * height * width, n_components, bias=bias)
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x):  # (b, C, H, W)

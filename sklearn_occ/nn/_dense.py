@@ -9,9 +9,9 @@ _N_HIDDEN = 2
 _WIDEST_CODE = 32
 
 
-def default_code_width(n_features):
+def default_code_width(shape):
     """Half of the features, at most 32, at least 1."""
-    return int(np.clip(n_features // 2, 1, _WIDEST_CODE))
+    return int(np.clip(shape[0] // 2, 1, _WIDEST_CODE))
 
 
 class DenseEncoder(nn.Sequential):
@@ -23,10 +23,12 @@ class DenseEncoder(nn.Sequential):
         Shape of one row.
     n_components : int
         Width of the code.
+    bias : bool, default=True
+        Whether the layers have biases.
     """
 
-    def __init__(self, image_shape, n_components):
-        super().__init__(*_layers(_widths(image_shape[0], n_components)))
+    def __init__(self, image_shape, n_components, *, bias=True):
+        super().__init__(*_layers(_widths(image_shape[0], n_components), bias))
 
 
 class DenseDecoder(nn.Sequential):
@@ -48,8 +50,8 @@ def _widths(n_features, n_components):
     return [round(width) for width in np.geomspace(n_features, n_components, _N_HIDDEN + 2).tolist()]
 
 
-def _layers(widths):
+def _layers(widths, bias=True):
     for k, (n_in, n_out) in enumerate(pairwise(widths)):
-        yield nn.Linear(n_in, n_out)
+        yield nn.Linear(n_in, n_out, bias=bias)
         if k < _N_HIDDEN:
             yield nn.LeakyReLU()

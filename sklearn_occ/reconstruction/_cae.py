@@ -1,12 +1,12 @@
 """CAE: the convolutional autoencoder, scored by its reconstruction error."""
 
 from .._docstrings import with_shared_docs
+from ..engine import BaseReconstruction
 from ..nn import ReconstructionLoss
-from ._autoencoder import BaseAutoencoder
 
 
 @with_shared_docs
-class CAE(BaseAutoencoder):
+class CAE(BaseReconstruction):
     """Autoencoder that scores a row by how badly it is reconstructed.
 
     ::

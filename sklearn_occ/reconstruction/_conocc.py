@@ -10,14 +10,14 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from .._docstrings import with_shared_docs
+from ..engine import BaseReconstruction, all_codes, total_variance
 from ..nn import mean_squared_error, squared_error
-from ._autoencoder import BaseAutoencoder
 
 _VARIANCE_FLOOR = 1e-3  # of the variance of the rows
 
 
 @with_shared_docs
-class ConOCC(BaseAutoencoder):
+class ConOCC(BaseReconstruction):
     """Constrained deep one-class features: reconstruct the majority from a compact code.
 
     ::
@@ -99,7 +99,7 @@ class ConOCC(BaseAutoencoder):
     """
 
     _parameter_constraints: dict = {
-        **BaseAutoencoder._parameter_constraints,
+        **BaseReconstruction._parameter_constraints,
         "gamma": [Interval(Real, 0, None, closed="left")],
         "update_interval": [Interval(Integral, 1, None, closed="left")],
         "schedule": [StrOptions({"joint", "alternating"})],
@@ -178,7 +178,7 @@ class ConOCC(BaseAutoencoder):
 
     def _train(self, net, X, X_valid):
         super()._train(net, X, X_valid)
-        variance, of_rows = reconstructed_variance(net, X), total_variance(net, X, lambda x: x)
+        variance, of_rows = reconstructed_variance(net, X), total_variance(x for x, _ in net.get_iterator(X))
         if variance < _VARIANCE_FLOOR * of_rows and variance < net.criterion_.free_variance / 2:
             warnings.warn(
                 f"The codes of {type(self).__name__} have collapsed onto mu: the reconstructions of the training rows "
@@ -283,29 +283,6 @@ class CentreSchedule(Callback):
         return epochs % (self.interval if self.schedule == "joint" else self.interval + 1)
 
 
-@torch.no_grad()
-def all_codes(net, X):
-    """Codes of all rows on the device in eval mode, float64 (n, n_components)."""
-    net.module_.eval()
-    with net.private_random():
-        return torch.cat([net.module_.encoder(x).double() for x, _ in net.get_iterator(X)])
-
-
-@torch.no_grad()
-def total_variance(net, X, rows_of):
-    """Variance of `rows_of(x)` over all rows in eval mode, summed over pixels, in float64."""
-    net.module_.eval()
-    n_rows, mean, scatter = 0, 0.0, 0.0
-    for x, _ in net.get_iterator(X):
-        rows = rows_of(x).flatten(1).double()
-        n_rows += len(rows)
-        shift = rows.mean(0) - mean  # of this batch from the mean so far
-        scatter += rows.var(0, correction=0).sum() * len(rows)
-        scatter += shift.square().sum() * len(rows) * (n_rows - len(rows)) / n_rows
-        mean += shift * len(rows) / n_rows
-    return float(scatter / n_rows)
-
-
 def reconstructed_variance(net, X):
     """Total variance of the reconstructions of all rows."""
-    return total_variance(net, X, lambda x: net.infer(x)[0])
+    return total_variance(outputs[0] for outputs, _ in net.sweep(X))

@@ -6,12 +6,12 @@ from sklearn.utils._param_validation import Interval
 from torch import nn
 
 from .._docstrings import with_shared_docs
+from ..engine import BaseReconstruction
 from ..nn import ReconstructionLoss
-from ._autoencoder import BaseAutoencoder
 
 
 @with_shared_docs
-class SAE(BaseAutoencoder):
+class SAE(BaseReconstruction):
     """Autoencoder with few active code units, scored by its reconstruction error.
 
     ::
@@ -62,7 +62,7 @@ class SAE(BaseAutoencoder):
     """
 
     _parameter_constraints: dict = {
-        **BaseAutoencoder._parameter_constraints,
+        **BaseReconstruction._parameter_constraints,
         "alpha": [Interval(Real, 0, None, closed="left")],
     }
     _code_activation = nn.ReLU

@@ -11,7 +11,7 @@ from skorch.callbacks import Callback
 
 from sklearn_occ import CAE, ConOCC
 from sklearn_occ.datasets import load_one_class_digits
-from sklearn_occ.reconstruction._conocc import ConstrainedLoss, total_variance
+from sklearn_occ.reconstruction._conocc import ConstrainedLoss
 
 GAMMA = 2.5
 
@@ -158,10 +158,3 @@ def test_a_collapsed_code_warns():
     X = load_one_class_digits(majority=8).X_train
     with pytest.warns(ConvergenceWarning, match="collapsed onto mu.*Lower gamma, now 1000"):
         ConOCC(gamma=1000, max_epochs=150, channels=8, random_state=0).fit(X)
-
-
-def test_total_variance(X):
-    occ = quick("CAE", batch_size=7).fit(X)
-    rows = torch.from_numpy(X[:, None])
-    variance = total_variance(occ.net_, rows, lambda x: x)
-    assert variance == pytest.approx((X / 255).var(0).sum(), rel=1e-6)

@@ -1,4 +1,4 @@
-"""BaseAutoencoder: parameters, network and codes of the detectors that reconstruct."""
+"""BaseAutoencoder, BaseReconstruction: parameters, network and codes of the detectors with an encoder and a decoder."""
 
 from numbers import Integral
 
@@ -9,12 +9,16 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from torch import nn
 
 from .._input import as_array
-from ..engine import BaseDeepOneClass
-from ..nn import Autoencoder, build_decoder, build_encoder
+from ..nn import Autoencoder, build_decoder, build_encoder, default_code_width
+from ._deep import BaseDeepOneClass
 
 
 class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDeepOneClass):
-    """Detector with an encoder and a decoder; a subclass writes `_make_criterion()`."""
+    """Detector with an encoder, whose codes `transform` gives, and a decoder to train it with.
+
+    A subclass writes `_make_criterion()`; `_default_code_width(shape)` and `_bias` where its default network
+    differs from the autoencoder of ConOCC.
+    """
 
     _parameter_constraints: dict = {
         **BaseDeepOneClass._parameter_constraints,
@@ -25,6 +29,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDee
         "output_activation": [StrOptions({"auto", "sigmoid", "linear"})],
     }
     _code_activation = None
+    _bias = True
+    _default_code_width = staticmethod(default_code_width)
 
     def __init__(self, *, encoder, decoder, n_components, channels, output_activation, **engine):
         super().__init__(**engine)
@@ -51,6 +57,46 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDee
         X = self._read_X(X, reset=False)
         codes = self._evaluate(X, lambda code, x: code, module=self.net_.module_.encoder)
         return codes.astype(_float_dtype(X), copy=False)
+
+    def _prepare(self, X):
+        if self.output_activation != "auto":
+            self.output_activation_ = self.output_activation
+        elif self.image_shape_ is None:
+            self.output_activation_ = "linear"
+        else:
+            bounded = X.dtype == np.uint8 or (X.min() >= 0 and X.max() <= 1)
+            self.output_activation_ = "sigmoid" if bounded else "linear"
+
+    def _make_module(self):
+        shape = self.image_shape_ or (self.n_features_in_,)
+        encoder, self.n_components_ = build_encoder(
+            self.encoder,
+            shape,
+            self.n_components,
+            self.channels,
+            default_width=self._default_code_width(shape),
+            bias=self._bias,
+        )
+        decoder = build_decoder(self.decoder, self.n_components_, shape, self.channels)
+        return Autoencoder(
+            encoder,
+            decoder,
+            code_activation=self._code_activation() if self._code_activation else None,
+            output_activation=nn.Sigmoid() if self.output_activation_ == "sigmoid" else None,
+        )
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class BaseReconstruction(BaseAutoencoder):
+    """Detector whose decoder belongs to its encoder to the end, so that codes and rows can be turned into rows."""
 
     def inverse_transform(self, X):
         """Rows from codes, `D(z)`.
@@ -93,35 +139,6 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDee
         rows = self._read_X(X, reset=False)
         reconstruction = self._evaluate(rows, lambda outputs, x: outputs[0])
         return reconstruction.astype(_float_dtype(rows), copy=False).reshape(as_array(X).shape)
-
-    def _prepare(self, X):
-        if self.output_activation != "auto":
-            self.output_activation_ = self.output_activation
-        elif self.image_shape_ is None:
-            self.output_activation_ = "linear"
-        else:
-            bounded = X.dtype == np.uint8 or (X.min() >= 0 and X.max() <= 1)
-            self.output_activation_ = "sigmoid" if bounded else "linear"
-
-    def _make_module(self):
-        shape = self.image_shape_ or (self.n_features_in_,)
-        encoder, self.n_components_ = build_encoder(self.encoder, shape, self.n_components, self.channels)
-        decoder = build_decoder(self.decoder, self.n_components_, shape, self.channels)
-        return Autoencoder(
-            encoder,
-            decoder,
-            code_activation=self._code_activation() if self._code_activation else None,
-            output_activation=nn.Sigmoid() if self.output_activation_ == "sigmoid" else None,
-        )
-
-    @property
-    def _n_features_out(self):
-        return self.n_components_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 def _float_dtype(X):

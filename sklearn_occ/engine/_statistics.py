@@ -1,0 +1,21 @@
+"""What a method asks of its training rows as a whole: their codes, and how much rows of any kind vary."""
+
+import torch
+
+
+def all_codes(net, X):
+    """Codes of all rows on the device in eval mode, float64 (n, n_components)."""
+    return torch.cat([code.double() for code, _ in net.sweep(X, net.module_.encoder)])
+
+
+def total_variance(batches):
+    """Variance of rows that come in batches, (b, ...) each, summed over pixels, in float64."""
+    n_rows, mean, scatter = 0, 0.0, 0.0
+    for batch in batches:
+        rows = batch.flatten(1).double()
+        n_rows += len(rows)
+        shift = rows.mean(0) - mean  # of this batch from the mean so far
+        scatter += rows.var(0, correction=0).sum() * len(rows)
+        scatter += shift.square().sum() * len(rows) * (n_rows - len(rows)) / n_rows
+        mean += shift * len(rows) / n_rows
+    return float(scatter / n_rows)

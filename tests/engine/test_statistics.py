@@ -1,0 +1,22 @@
+"""Codes and variances of the training rows, against NumPy."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import quick
+
+from sklearn_occ.engine import all_codes, total_variance
+
+
+def test_total_variance(rng):
+    rows = rng.normal(size=(50, 3, 4)) * 7 + 2
+    batches = torch.from_numpy(rows).split(7)
+    assert total_variance(batches) == pytest.approx(rows.reshape(50, -1).var(0).sum(), rel=1e-12)
+
+
+def test_all_codes_are_those_of_transform(blobs):
+    X = blobs(50)
+    occ = quick("CAE", batch_size=7).fit(X)
+    codes = all_codes(occ.net_, torch.from_numpy(X[:, None]))
+    assert codes.dtype == torch.float64
+    np.testing.assert_allclose(codes.numpy(), occ.transform(X), rtol=1e-4, atol=1e-6)
