@@ -12,18 +12,21 @@ import pytest
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
-from sklearn_occ import CAE, COCSVM, OCSVM, SAE, ConOCC
+from sklearn_occ import CAE, COCSVM, OCSVM, SAE, ConOCC, DeepSVDD, PCAReconstruction
 from sklearn_occ.engine import BaseDeepOneClass
 
 QUICK = {
     "OCSVM": OCSVM(nu=0.2),
     "COCSVM": COCSVM(autoencoder=CAE(max_epochs=2, lr=1e-3), svm=OCSVM(nu=0.2)),
+    "PCAReconstruction": PCAReconstruction(),
     "CAE": CAE(max_epochs=2, lr=1e-3),
     "SAE": SAE(max_epochs=2),
     "ConOCC": ConOCC(max_epochs=2),
     "ConOCC-alternating": ConOCC(max_epochs=3, update_interval=1, schedule="alternating", score_function="sum"),
+    "DeepSVDD": DeepSVDD(pretrain_epochs=1, max_epochs=2),
+    "DeepSVDD-soft": DeepSVDD(objective="soft-boundary", pretrain_epochs=0, max_epochs=2),
 }
-DEEP = [name for name in QUICK if name != "OCSVM"]
+DEEP = [name for name in QUICK if name not in ("OCSVM", "PCAReconstruction")]
 ONE_NETWORK = [name for name, estimator in QUICK.items() if isinstance(estimator, BaseDeepOneClass)]
 NARROW = {"channels": 4, "autoencoder__channels": 4}
 

@@ -5,15 +5,17 @@ from conftest import quick
 from sklearn.decomposition import PCA
 from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
-from sklearn_occ import CAE, COCSVM, OCSVM, SAE, ConOCC
+from sklearn_occ import CAE, COCSVM, OCSVM, SAE, ConOCC, DeepSVDD, PCAReconstruction
 
-# With their defaults, only max_epochs lowered.
+# With their defaults, only the numbers of epochs lowered.
 ESTIMATORS = [
     OCSVM(),
     COCSVM(autoencoder=CAE(max_epochs=2)),
+    PCAReconstruction(),
     CAE(max_epochs=2),
     SAE(max_epochs=2),
     ConOCC(max_epochs=2),
+    DeepSVDD(pretrain_epochs=1, max_epochs=2),
 ]
 
 # The checks pass labels 0 and 1, and fit data on which two epochs teach nothing.
@@ -38,6 +40,8 @@ def test_parameters_are_checked(estimator):
 @parametrize_with_checks(
     [
         quick("ConOCC-alternating"),
+        quick("DeepSVDD-soft"),
+        PCAReconstruction(n_components=0),
         COCSVM(autoencoder=PCA(), contamination=0.1),
     ]
 )

@@ -199,7 +199,8 @@ def test_deep_attributes(make_deep, blobs):
     occ = make_deep(validation_fraction=0.25).fit(blobs(40))
     deep = getattr(occ, "autoencoder_", occ)
     assert deep.device_ == torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    assert [row["epoch"] for row in deep.history_] == list(range(1, deep.max_epochs + 1))
+    assert [row["epoch"] for row in deep.history_] == list(range(1, sum(deep.net_.epochs_.values()) + 1))
+    assert deep.net_.epochs_["train"] == deep.max_epochs
     assert deep.output_activation_ == "sigmoid"
     assert occ.n_components_ == occ.transform(blobs(3)).shape[1]
 

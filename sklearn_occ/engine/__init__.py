@@ -2,6 +2,7 @@
 
 from ._autoencoder import BaseAutoencoder, BaseReconstruction
 from ._deep import BaseDeepOneClass
+from ._seeding import RandomStream
 from ._statistics import all_codes, total_variance
 
-__all__ = ["BaseAutoencoder", "BaseDeepOneClass", "BaseReconstruction", "all_codes", "total_variance"]
+__all__ = ["BaseAutoencoder", "BaseDeepOneClass", "BaseReconstruction", "RandomStream", "all_codes", "total_variance"]

@@ -16,7 +16,7 @@ _RANDOM_IN_TRAINING = (
     nn.TransformerDecoderLayer,
     nn.TransformerEncoderLayer,
 )
-_KNOWN_CODE = ("torch.nn.modules.", "sklearn_occ.nn.")
+_KNOWN_CODE = ("torch.nn.modules.", "sklearn_occ.")
 
 _global_generators = threading.RLock()  # a factory of a network may itself fit an estimator
 

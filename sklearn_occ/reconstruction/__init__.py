@@ -2,6 +2,7 @@
 
 from ._cae import CAE
 from ._conocc import ConOCC
+from ._pca import PCAReconstruction
 from ._sae import SAE
 
-__all__ = ["CAE", "SAE", "ConOCC"]
+__all__ = ["CAE", "SAE", "ConOCC", "PCAReconstruction"]

@@ -1,0 +1,310 @@
+"""DeepSVDD: an encoder that maps the majority close to a fixed centre."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from skorch.callbacks import Callback
+from torch import nn
+
+from .._docstrings import with_shared_docs
+from ..engine import BaseAutoencoder, RandomStream, all_codes
+from ..nn import mean_squared_error, squared_error
+
+_NEAREST_TO_ZERO = 0.1  # coordinates of the centre keep this distance from 0
+_WARM_UP = 10  # epochs before the radius is first set
+_DISTINCT = 0.95  # share of distinct rows with a distance of their own
+_AWAY = 1e-3  # squared distance of rows of shuffled values, in units of the centre's squared length
+_MOST_SHUFFLED = 1000  # rows
+
+
+@with_shared_docs
+class DeepSVDD(BaseAutoencoder):
+    """Deep support vector data description: the distance of a row's code from a fixed centre.
+
+    ::
+
+        d2(x) = ||E(x) - c||^2
+        "one-class"       loss = mean over the batch of d2(x)
+        "soft-boundary"   loss = R^2 + (1 / nu) mean over the batch of max(0, d2(x) - R^2)
+
+    Scores, in squared units of the code::
+
+        "one-class"       -d2(x)          at most 0
+        "soft-boundary"   R^2 - d2(x)     at most R^2
+
+    Training has two stages. First encoder and decoder are trained as an autoencoder, `pretrain_epochs` epochs of
+    `sum_j (D(E(x))_j - x_j)^2`. Then `c` is the mean code of the training rows in eval mode, coordinates nearer to 0
+    than 0.1 are moved to 0.1 or -0.1, and the encoder alone is trained with the loss above; `c` stays. `R^2` is no
+    gradient parameter: it is 0 for ten epochs, then before each epoch the `1 - nu` quantile of `d2` of all
+    training rows in eval mode, and once more at the end.
+
+    A network that can produce a constant maps everything onto `c`. The default encoder therefore has no biases, batch
+    normalisation without learnt scale and shift, and leaky ReLU, which is unbounded. An `encoder` of your own should
+    be built so too; what training made of it is checked, see Warns.
+
+    Parameters
+    ----------
+    objective : {"one-class", "soft-boundary"}, default="one-class"
+        See above.
+    nu : float in (0, 1], default=0.1
+        Share of the training rows outside the hypersphere: the quantile of `R^2`, and the weight of rows
+        outside in the "soft-boundary" loss.
+    pretrain_epochs : int, default=150
+        Epochs of the autoencoder, at least 0; 0 starts from random weights.
+    {autoencoder parameters}
+    lr : float, default=1e-4
+        Learning rate of both stages.
+    {training parameters}
+    contamination : "auto", float in (0, 0.5] or None, default="auto"
+        "auto": the threshold is the hypersphere, `d2(x) = R^2`. A float: that share of the calibration rows lies
+        below the threshold. None: the lowest of them is the threshold.
+    {threshold parameters}
+    {engine parameters}
+
+    Attributes
+    ----------
+    center_ : ndarray of shape (n_components_,)
+        The centre `c`.
+    radius_ : float
+        `R`, for both objectives the square root of the `1 - nu` quantile of `d2` of the training rows.
+    n_components_ : int
+        Width of the code.
+    output_activation_ : str
+        "sigmoid" or "linear", of the decoder of the first stage.
+    {deep attributes}
+    {threshold attributes}
+
+    Warns
+    -----
+    ConvergenceWarning
+        When the encoder has collapsed. Rows that resemble no training row are made of the first 1000 by shuffling the
+        values of each pixel over the rows; their mean `d2` is below 1e-3 of `||c||^2`. Or fewer than 95 % of the
+        distinct training rows have a distance of their own.
+
+    References
+    ----------
+    Ruff et al. (2018), Deep one-class classification, equations 3 and 4 and propositions 1 to 3. A baseline in Gao et
+    al., Constrained deep one-class feature learning for classifying imbalanced medical images, section 3.1,
+    with the encoder of ConOCC. Ruff et al. lower the learning rate to a tenth after 50 epochs (skorch's
+    `LRScheduler` in `callbacks` does so), and set R from each batch.
+
+    Examples
+    --------
+    >>> from sklearn_occ import DeepSVDD
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> digits = load_one_class_digits(majority=0)
+    >>> occ = DeepSVDD(pretrain_epochs=20, max_epochs=20, channels=8, random_state=0).fit(digits.X_train)
+    >>> bool((abs(occ.center_) >= 0.0999).all()), round(float((occ.predict(digits.X_train) == 1).mean()), 1)
+    (True, 0.9)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseAutoencoder._parameter_constraints,
+        "objective": [StrOptions({"one-class", "soft-boundary"})],
+        "nu": [Interval(Real, 0, 1, closed="right")],
+        "pretrain_epochs": [Interval(Integral, 0, None, closed="left")],
+        "contamination": [StrOptions({"auto"}), *BaseAutoencoder._parameter_constraints["contamination"]],
+    }
+    _bias = False
+
+    def __init__(
+        self,
+        *,
+        objective="one-class",
+        nu=0.1,
+        pretrain_epochs=150,
+        encoder=None,
+        decoder=None,
+        n_components=None,
+        channels=64,
+        output_activation="auto",
+        lr=1e-4,
+        max_epochs=1000,
+        batch_size=128,
+        optimizer="adam",
+        weight_decay=5e-7,
+        contamination="auto",
+        threshold_data="train",
+        validation_fraction=None,
+        image_shape=None,
+        random_state=None,
+        callbacks=None,
+        device="auto",
+        verbose=0,
+        warm_start=False,
+        checkpoint=None,
+    ):
+        super().__init__(
+            encoder=encoder,
+            decoder=decoder,
+            n_components=n_components,
+            channels=channels,
+            output_activation=output_activation,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            contamination=contamination,
+            threshold_data=threshold_data,
+            validation_fraction=validation_fraction,
+            image_shape=image_shape,
+            random_state=random_state,
+            callbacks=callbacks,
+            device=device,
+            verbose=verbose,
+            warm_start=warm_start,
+            checkpoint=checkpoint,
+        )
+        self.objective = objective
+        self.nu = nu
+        self.pretrain_epochs = pretrain_epochs
+
+    @property
+    def center_(self):
+        """Centre of the codes."""
+        return self.net_.criterion_.center.cpu().numpy()
+
+    @property
+    def radius_(self):
+        """Radius of the hypersphere."""
+        return float(self.net_.criterion_.squared_radius) ** 0.5
+
+    def _make_module(self):
+        autoencoder = super()._make_module()
+        return PretrainedEncoder(autoencoder.encoder, autoencoder.decoder)
+
+    def _make_criterion(self):
+        return HypersphereLoss(self.objective, self.nu, self.n_components_)
+
+    def _make_callbacks(self):
+        return [("radius", RadiusSchedule())] if self.objective == "soft-boundary" else []
+
+    def _train(self, net, X, X_valid):
+        net.module_.pretrains = True
+        net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
+        net.module_.pretrains = False
+        if not net.epochs_.get("train"):
+            net.criterion_.set_center(all_codes(net, X))
+        super()._train(net, X, X_valid)
+        codes = all_codes(net, X)
+        net.criterion_.set_radius(codes)
+        self._warn_of_collapse(net, X, codes)
+
+    def _warn_of_collapse(self, net, X, codes):
+        n_distinct = len(net.criterion_.distances(codes).unique())
+        if n_distinct < _DISTINCT * len(X):
+            n_distinct += len(X) - len(X.flatten(1).unique(dim=0))
+        shuffled = all_codes(net, self._shuffled(X[:_MOST_SHUFFLED]))
+        away = float(net.criterion_.distances(shuffled).mean() / net.criterion_.center.double().square().sum())
+        if away < _AWAY or n_distinct < _DISTINCT * len(X):
+            warnings.warn(
+                f"{type(self).__name__} has collapsed: rows of shuffled values lie at {away:.1g} of the centre's squared "
+                f"length from it, expected at least {_AWAY:g}, and the {len(X)} training rows have {n_distinct} distinct "
+                "distances. Use an encoder without biases, learnt batch-norm shifts and bounded activations, fewer "
+                "epochs or a lower lr.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def _shuffled(self, X):
+        """Each pixel (feature) shuffled over the rows by itself: rows that resemble none, of the same values."""
+        with RandomStream(self._seed).generator() as generator:
+            order = torch.rand((len(X), X[0].numel()), generator=generator).argsort(0).to(X.device)
+        return X.flatten(1).gather(0, order).reshape(X.shape)
+
+    def _score_samples(self, X):
+        return self._evaluate(X, self.net_.criterion_.score_of_codes, module=self.net_.module_.encoder)
+
+    def _own_offset(self):
+        return 0.0 if self.objective == "soft-boundary" else -float(self.net_.criterion_.squared_radius)
+
+
+class PretrainedEncoder(nn.Module):
+    """`x -> (decoder(encoder(x)), encoder(x))` while `pretrains`, then `(None, encoder(x))`."""
+
+    def __init__(self, encoder, decoder):
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.pretrains = False
+
+    def forward(self, x):
+        code = self.encoder(x)
+        return self.decoder(code) if self.pretrains else None, code
+
+
+class HypersphereLoss(nn.Module):
+    """Losses and scores of Deep SVDD (equations 3 and 4), and `L_AE` where there is a reconstruction.
+
+    Parameters
+    ----------
+    objective : str
+        "one-class" or "soft-boundary".
+    nu : float
+        Share of rows outside the hypersphere.
+    n_components : int
+        Width of the code.
+
+    Attributes
+    ----------
+    center : tensor of shape (n_components,)
+        A buffer.
+    squared_radius : tensor, a float64 scalar
+        A buffer.
+    """
+
+    def __init__(self, objective, nu, n_components):
+        super().__init__()
+        self.objective = objective
+        self.nu = nu
+        self.register_buffer("center", torch.zeros(n_components))
+        self.register_buffer("squared_radius", torch.tensor(0.0, dtype=torch.float64))
+
+    def forward(self, outputs, x):
+        """Loss of a batch, a scalar."""
+        reconstruction, code = outputs
+        if reconstruction is not None:
+            return mean_squared_error(reconstruction, x)
+        if self.objective == "one-class":
+            return mean_squared_error(code, self.center)
+        squared_radius = self.squared_radius.to(code.dtype)
+        outside = (squared_error(code, self.center) - squared_radius).clamp(min=0)
+        return squared_radius + outside.mean() / self.nu
+
+    def score(self, outputs, x):
+        """Score of each row, (b,)."""
+        return self.score_of_codes(outputs[1], x)
+
+    def score_of_codes(self, code, x):
+        """Score of each row from its code alone, (b,)."""
+        distance = self.distances(code)
+        return -distance if self.objective == "one-class" else self.squared_radius - distance
+
+    def distances(self, code):
+        """`d2` of each row, (b,)."""
+        return squared_error(code, self.center.to(code.dtype))
+
+    def set_center(self, codes):
+        """Put the centre at the mean of the codes, its coordinates at least 0.1 from 0."""
+        mean = codes.mean(0)
+        sign = torch.where(mean < 0, -1.0, 1.0).to(mean)
+        self.center.copy_(torch.where(mean.abs() < _NEAREST_TO_ZERO, _NEAREST_TO_ZERO * sign, mean))
+
+    def set_radius(self, codes):
+        """Put `R^2` at the `1 - nu` quantile of the distances of these codes."""
+        self.squared_radius.fill_(np.quantile(self.distances(codes).cpu().numpy(), 1 - self.nu))
+
+
+class RadiusSchedule(Callback):
+    """Set the radius before each epoch of the last stage: to 0 for ten epochs, then from all training rows."""
+
+    def on_epoch_begin(self, net, dataset_train, **kwargs):
+        if net.epochs_.get("train", 0) < _WARM_UP:
+            net.criterion_.squared_radius.fill_(0)
+        else:
+            net.criterion_.set_radius(all_codes(net, dataset_train))
