@@ -1,8 +1,9 @@
 """One-class classification of images and tables with scikit-learn estimators trained by PyTorch."""
 
+from .adversarial import AnoGAN
 from .hypersphere import DeepSVDD
 from .reconstruction import CAE, SAE, ConOCC, PCAReconstruction
 from .svm import COCSVM, OCSVM
 
 __version__ = "0.1.0"
-__all__ = ["CAE", "COCSVM", "OCSVM", "SAE", "ConOCC", "DeepSVDD", "PCAReconstruction"]
+__all__ = ["CAE", "COCSVM", "OCSVM", "SAE", "AnoGAN", "ConOCC", "DeepSVDD", "PCAReconstruction"]

@@ -1,8 +1,21 @@
 """How any deep method is trained and scored; names no method."""
 
+from ._adversarial import AdversarialNet
 from ._autoencoder import BaseAutoencoder, BaseReconstruction
+from ._codes import BaseCodes, DecodingMixin, float_dtype
 from ._deep import BaseDeepOneClass
 from ._seeding import RandomStream
 from ._statistics import all_codes, total_variance
 
-__all__ = ["BaseAutoencoder", "BaseDeepOneClass", "BaseReconstruction", "RandomStream", "all_codes", "total_variance"]
+__all__ = [
+    "AdversarialNet",
+    "BaseAutoencoder",
+    "BaseCodes",
+    "BaseDeepOneClass",
+    "BaseReconstruction",
+    "DecodingMixin",
+    "RandomStream",
+    "all_codes",
+    "float_dtype",
+    "total_variance",
+]

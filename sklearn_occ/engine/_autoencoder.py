@@ -1,19 +1,13 @@
 """BaseAutoencoder, BaseReconstruction: parameters, network and codes of the detectors with an encoder and a decoder."""
 
-from numbers import Integral
-
-import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted
-from torch import nn
+from sklearn.utils.validation import check_is_fitted
 
 from .._input import as_array
 from ..nn import Autoencoder, build_decoder, build_encoder, default_code_width
-from ._deep import BaseDeepOneClass
+from ._codes import BaseCodes, DecodingMixin, float_dtype
 
 
-class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDeepOneClass):
+class BaseAutoencoder(BaseCodes):
     """Detector with an encoder, whose codes `transform` gives, and a decoder to train it with.
 
     A subclass writes `_make_criterion()`; `_default_code_width(shape)` and `_bias` where its default network
@@ -21,24 +15,18 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDee
     """
 
     _parameter_constraints: dict = {
-        **BaseDeepOneClass._parameter_constraints,
+        **BaseCodes._parameter_constraints,
         "encoder": [callable, None],
         "decoder": [callable, None],
-        "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "channels": [Interval(Integral, 1, None, closed="left")],
-        "output_activation": [StrOptions({"auto", "sigmoid", "linear"})],
     }
     _code_activation = None
     _bias = True
     _default_code_width = staticmethod(default_code_width)
 
-    def __init__(self, *, encoder, decoder, n_components, channels, output_activation, **engine):
-        super().__init__(**engine)
+    def __init__(self, *, encoder, decoder, **codes_and_engine):
+        super().__init__(**codes_and_engine)
         self.encoder = encoder
         self.decoder = decoder
-        self.n_components = n_components
-        self.channels = channels
-        self.output_activation = output_activation
 
     def transform(self, X):
         """Codes of the rows, `z = E(x)`.
@@ -56,19 +44,10 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDee
         check_is_fitted(self)
         X = self._read_X(X, reset=False)
         codes = self._evaluate(X, lambda code, x: code, module=self.net_.module_.encoder)
-        return codes.astype(_float_dtype(X), copy=False)
-
-    def _prepare(self, X):
-        if self.output_activation != "auto":
-            self.output_activation_ = self.output_activation
-        elif self.image_shape_ is None:
-            self.output_activation_ = "linear"
-        else:
-            bounded = X.dtype == np.uint8 or (X.min() >= 0 and X.max() <= 1)
-            self.output_activation_ = "sigmoid" if bounded else "linear"
+        return codes.astype(float_dtype(X), copy=False)
 
     def _make_module(self):
-        shape = self.image_shape_ or (self.n_features_in_,)
+        shape = self._shape_of_rows
         encoder, self.n_components_ = build_encoder(
             self.encoder,
             shape,
@@ -82,45 +61,12 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDee
             encoder,
             decoder,
             code_activation=self._code_activation() if self._code_activation else None,
-            output_activation=nn.Sigmoid() if self.output_activation_ == "sigmoid" else None,
+            output_activation=self._make_output_activation(),
         )
 
-    @property
-    def _n_features_out(self):
-        return self.n_components_
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-
-class BaseReconstruction(BaseAutoencoder):
+class BaseReconstruction(DecodingMixin, BaseAutoencoder):
     """Detector whose decoder belongs to its encoder to the end, so that codes and rows can be turned into rows."""
-
-    def inverse_transform(self, X):
-        """Rows from codes, `D(z)`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_components_)
-            Codes, as `transform` returns them.
-
-        Returns
-        -------
-        rows : ndarray of shape (n, ...)
-            Tables or images in the layout that was fitted, in the precision of the codes; images fitted as
-            uint8 come back in [0, 1].
-        """
-        check_is_fitted(self)
-        codes = check_array(X, dtype=[np.float64, np.float32], input_name="codes")
-        if codes.shape[1] != self.n_components_:
-            raise ValueError(
-                f"X has {codes.shape[1]} columns, but codes of this {type(self).__name__} have {self.n_components_}; "
-                "pass what transform returned."
-            )
-        rows = self._evaluate(codes, lambda outputs, z: outputs, module=self.net_.module_.decoder)
-        return rows.reshape(len(codes), *self._row_shape).astype(codes.dtype, copy=False)
 
     def reconstruct(self, X):
         """What the autoencoder makes of each row, `D(E(x))`, in the layout of X.
@@ -138,8 +84,8 @@ class BaseReconstruction(BaseAutoencoder):
         check_is_fitted(self)
         rows = self._read_X(X, reset=False)
         reconstruction = self._evaluate(rows, lambda outputs, x: outputs[0])
-        return reconstruction.astype(_float_dtype(rows), copy=False).reshape(as_array(X).shape)
+        return reconstruction.astype(float_dtype(rows), copy=False).reshape(as_array(X).shape)
 
-
-def _float_dtype(X):
-    return np.float32 if X.dtype == np.uint8 else X.dtype
+    @property
+    def _decoder(self):
+        return self.net_.module_.decoder

@@ -13,8 +13,8 @@ def resident(X, device):
 
 
 def as_network_input(x, dtype=torch.float32):
-    """Bytes divided by 255, floats cast."""
-    return x.to(dtype).div_(255) if x.dtype == torch.uint8 else x.to(dtype)
+    """Bytes divided by 255 in float32, then all cast."""
+    return x.float().div_(255).to(dtype) if x.dtype == torch.uint8 else x.to(dtype)
 
 
 class ResidentBatches:

@@ -203,10 +203,10 @@ class DeepSVDD(BaseAutoencoder):
         away = float(net.criterion_.distances(shuffled).mean() / net.criterion_.center.double().square().sum())
         if away < _AWAY or n_distinct < _DISTINCT * len(X):
             warnings.warn(
-                f"{type(self).__name__} has collapsed: rows of shuffled values lie at {away:.1g} of the centre's squared "
-                f"length from it, expected at least {_AWAY:g}, and the {len(X)} training rows have {n_distinct} distinct "
-                "distances. Use an encoder without biases, learnt batch-norm shifts and bounded activations, fewer "
-                "epochs or a lower lr.",
+                f"{type(self).__name__} has collapsed: rows of shuffled values have {away:.1g} of the centre's squared "
+                f"length as squared distance from it, expected at least {_AWAY:g}, and the {len(X)} training rows have "
+                f"{n_distinct} distinct distances. Use an encoder without biases, learnt batch-norm shifts and bounded "
+                "activations, fewer epochs or a lower lr.",
                 ConvergenceWarning,
                 stacklevel=5,
             )

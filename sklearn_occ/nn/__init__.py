@@ -1,5 +1,13 @@
 """Plain torch parts: encoders, decoders and losses that several methods share."""
 
+from ._adversarial import (
+    Discriminator,
+    GenerativeAdversarial,
+    build_discriminator,
+    default_table_generator,
+    random_flip,
+    random_shift,
+)
 from ._autoencoder import Autoencoder, build_decoder, build_encoder, default_code_width
 from ._convolutional import ConvDecoder, ConvEncoder
 from ._dense import DenseDecoder, DenseEncoder
@@ -11,10 +19,16 @@ __all__ = [
     "ConvEncoder",
     "DenseDecoder",
     "DenseEncoder",
+    "Discriminator",
+    "GenerativeAdversarial",
     "ReconstructionLoss",
     "build_decoder",
+    "build_discriminator",
     "build_encoder",
     "default_code_width",
+    "default_table_generator",
     "mean_squared_error",
+    "random_flip",
+    "random_shift",
     "squared_error",
 ]

@@ -68,7 +68,7 @@ def build_encoder(encoder, shape, n_components, channels, *, default_width=None,
         built = _convolutional.ConvEncoder(shape, n_components, channels, bias=bias)
     else:
         built = _dense.DenseEncoder(shape, n_components, bias=bias)
-    code = _probe(built, shape)
+    code = probe(built, shape)
     if code.ndim != 2 or wanted not in (None, code.shape[1]):
         width = "n_components" if wanted is None else wanted
         raise ValueError(
@@ -88,7 +88,7 @@ def build_decoder(decoder, n_components, shape, channels):
         built = _convolutional.ConvDecoder(n_components, shape, channels)
     else:
         built = _dense.DenseDecoder(n_components, shape)
-    output = _probe(built, (n_components,))
+    output = probe(built, (n_components,))
     if tuple(output.shape[1:]) != tuple(shape):
         raise ValueError(
             f"The decoder turns codes of width {n_components} into rows of shape {tuple(output.shape[1:])}, expected "
@@ -101,7 +101,7 @@ def _network_for(shape):
     return _convolutional if len(shape) == 3 else _dense
 
 
-def _probe(module, shape):
+def probe(module, shape):
     """Output for two rows of zeros, in eval mode; it also sets the sizes of lazy layers."""
     if not isinstance(module, nn.Module):
         raise TypeError(

@@ -55,3 +55,11 @@ def _layers(widths, bias=True):
         yield nn.Linear(n_in, n_out, bias=bias)
         if k < _N_HIDDEN:
             yield nn.LeakyReLU()
+
+
+def mlp(widths, *, slope, last=False):
+    """Linear layers of the given widths with leaky ReLU between them, and after the last one with `last`."""
+    layers = []
+    for n_in, n_out in pairwise(widths):
+        layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(slope)]
+    return nn.Sequential(*(layers if last else layers[:-1]))

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from conftest import ONE_NETWORK, CtrlC, quick
+from conftest import ONE_NETWORK, WITH_ENCODER, CtrlC, quick
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch import nn
 
@@ -35,7 +35,7 @@ def X(blobs):
     return blobs(50)
 
 
-@pytest.mark.parametrize("name", ONE_NETWORK)
+@pytest.mark.parametrize("name", WITH_ENCODER)
 def test_training_lowers_the_loss(name, X):
     weak = {"gamma": 1e-3} if "Con" in name else {}
     occ = quick(name, max_epochs=30, lr=1e-3, **weak).fit(X)
@@ -239,7 +239,7 @@ def test_a_users_module_is_copied_and_keeps_its_weights(X):
     np.testing.assert_allclose(occ.transform(X), codes, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ONE_NETWORK)
+@pytest.mark.parametrize("name", WITH_ENCODER)
 def test_a_users_factories(name, X):
     asked = []
 

@@ -1,0 +1,396 @@
+"""AnoGAN: how well a generator that was trained on the majority can make a row."""
+
+import warnings
+from numbers import Integral, Real
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from .._docstrings import with_shared_docs
+from .._input import as_array
+from ..engine import AdversarialNet, BaseCodes, DecodingMixin, RandomStream, float_dtype, total_variance
+from ..nn import (
+    GenerativeAdversarial,
+    build_decoder,
+    build_discriminator,
+    default_code_width,
+    default_table_generator,
+    random_flip,
+    random_shift,
+)
+from ._latent_search import LatentSearch
+
+_WIDEST_CODE = 100
+_LARGEST_SHIFT = 0.05  # of the side
+_SEARCHED_AT_ONCE = {"cpu": 64, "cuda": 1024}  # rows
+_VARIANCE_FLOOR = 1e-3  # of generated rows, in units of the variance of the training rows
+_GENERATED = 256  # rows whose variance is looked at
+
+
+@with_shared_docs
+class AnoGAN(DecodingMixin, BaseCodes):
+    """Generative adversarial network, scored by the loss with which its generator G comes closest to a row.
+
+    ::
+
+        residual(x, z)       = mean_j |x_j - G(z)_j|
+        discrimination(x, z) = mean_k |f(x)_k - f(G(z))_k|
+        loss(x, z)           = (1 - feature_weight) residual(x, z) + feature_weight discrimination(x, z)
+        z*(x)                = the code with the lowest loss that the search meets
+
+    f are the features of the discriminator, its last feature map. Scores, all at most 0::
+
+        "sum"              -loss(x, z*)
+        "residual"         -residual(x, z*)            in units of X
+        "discrimination"   -discrimination(x, z*)      in units of the features
+
+    Training alternates: on each batch the discriminator makes a step that lowers `-mean log D(x) - mean log(1 -
+    D(G(z)))`, then the generator one that lowers `-mean log D(G(z))`, z uniform in the cube [-1, 1]^n_components. The
+    search makes `search_steps` steps of Adam on the code of each row by itself, all rows of a block at once, both
+    networks in eval mode. It starts from `n_restarts` random codes that follow from `random_state` alone and are the
+    same for all rows, and stays within the cube, since the generator was trained on no other codes and can come close
+    to rows of any kind from outside it. A row's score does not depend on the rows beside it; to keep it so over
+    hundreds of steps the search runs in float64, unless a network holds code of a user's own. It is what scoring costs:
+    hundreds of passes through both networks for each row, also for the training rows when `fit` sets the threshold.
+
+    Parameters
+    ----------
+    n_restarts : int, default=2
+        Starts of the search for each row.
+    search_steps : int, default=500
+        Steps of the search; 0 takes the best of the starts.
+    search_lr : float, default=0.05
+        Learning rate of the search, in units of the code, whose coordinates lie in [-1, 1].
+    feature_weight : float in [0, 1], default=0.1
+        Weight of the discrimination loss (lambda in the paper).
+    score_function : {"sum", "residual", "discrimination"}, default="sum"
+        See above; the search lowers the sum in any case.
+    augment : {"auto", "shift", "shift-flip", None} or callable, default="auto"
+        Change of the training rows before each step. "shift": by whole pixels, up to 5 % of each side, repeating the
+        edge; "shift-flip": mirrored left to right half of the time besides. A callable gets the batch and a
+        `torch.Generator`, and returns the changed batch. "auto" is "shift" for images, None for a table.
+    generator : torch.nn.Module or callable, default=None
+        A module (b, n_components) -> (b, *shape), which is copied and keeps its weights, or a factory
+        `generator(n_components, shape)` that returns one. It ends without an activation; `output_activation`
+        follows it. None: for images `nn.ConvDecoder`, for a table two hidden layers of 32 and 64.
+    discriminator : torch.nn.Module or callable, default=None
+        A module (b, *shape) -> (b, n_features), the features f, or a factory `discriminator(shape)`; a linear layer to
+        the logit of D is put on it. None: for images the convolutions of `nn.ConvEncoder`, for a table two hidden
+        layers of 64 and 32.
+    n_components : int, default=None
+        Width of the code. None: 100 for images, at most a quarter of their values; half of the features of a table, at
+        most 32.
+    channels : int, default=64
+        Channels of the first stage of the default networks of images; the following stages double them, up to
+        eight times.
+    output_activation : {"auto", "sigmoid", "linear"}, default="auto"
+        Of the generator. "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it
+        by hand where a fold of a cross-validation could differ.
+    lr : float, default=2e-4
+        Learning rate of training; "adam" has betas (0.5, 0.999).
+    {training parameters}
+    contamination : float in (0, 0.5] or None, default=0.1
+        Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
+    {threshold parameters}
+    {engine parameters}
+
+    Attributes
+    ----------
+    n_components_ : int
+        Width of the code.
+    output_activation_ : str
+        "sigmoid" or "linear".
+    {deep attributes}
+    {threshold attributes}
+
+    Warns
+    -----
+    ConvergenceWarning
+        When the generator has collapsed: rows generated from 256 random codes have less than 1e-3 of the variance of
+        the training rows, and less than half of what they had before training.
+
+    Notes
+    -----
+    `history_` has `train_discriminator_loss` and `train_generator_loss` besides their sum `train_loss`. None of them
+    says how well rows are made, so EarlyStopping on them has no meaning.
+
+    References
+    ----------
+    Schlegl et al. (2017), Unsupervised anomaly detection with generative adversarial networks to guide marker
+    discovery, equations 1 to 5; sums over pixels and features are means here, so that the score does not grow with the
+    image. Radford, Metz, Chintala (2016), Unsupervised representation learning with deep convolutional generative
+    adversarial networks, for the optimizer. Codes are uniform, their cube bounds the search; the networks are those of
+    `sklearn_occ.nn`, with kernels of 3 x 3. A baseline in Gao et al., Constrained deep one-class feature learning for
+    classifying imbalanced medical images, section 3.1, where it is trained with data augmentation.
+
+    Examples
+    --------
+    >>> from sklearn_occ import AnoGAN
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> digits = load_one_class_digits(majority=0)
+    >>> occ = AnoGAN(max_epochs=20, channels=8, search_steps=20, n_restarts=1, random_state=0).fit(digits.X_train)
+    >>> occ.reconstruct(digits.X_test[:5]).shape
+    (5, 8, 8)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseCodes._parameter_constraints,
+        "n_restarts": [Interval(Integral, 1, None, closed="left")],
+        "search_steps": [Interval(Integral, 0, None, closed="left")],
+        "search_lr": [Interval(Real, 0, None, closed="neither")],
+        "feature_weight": [Interval(Real, 0, 1, closed="both")],
+        "score_function": [StrOptions({"sum", "residual", "discrimination"})],
+        "augment": [StrOptions({"auto", "shift", "shift-flip"}), callable, None],
+        "generator": [callable, None],
+        "discriminator": [callable, None],
+    }
+    _net_class = AdversarialNet
+    _adam_betas = (0.5, 0.999)
+
+    def __init__(
+        self,
+        *,
+        n_restarts=2,
+        search_steps=500,
+        search_lr=0.05,
+        feature_weight=0.1,
+        score_function="sum",
+        augment="auto",
+        generator=None,
+        discriminator=None,
+        n_components=None,
+        channels=64,
+        output_activation="auto",
+        lr=2e-4,
+        max_epochs=1000,
+        batch_size=128,
+        optimizer="adam",
+        weight_decay=0.0,
+        contamination=0.1,
+        threshold_data="train",
+        validation_fraction=None,
+        image_shape=None,
+        random_state=None,
+        callbacks=None,
+        device="auto",
+        verbose=0,
+        warm_start=False,
+        checkpoint=None,
+    ):
+        super().__init__(
+            n_components=n_components,
+            channels=channels,
+            output_activation=output_activation,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            contamination=contamination,
+            threshold_data=threshold_data,
+            validation_fraction=validation_fraction,
+            image_shape=image_shape,
+            random_state=random_state,
+            callbacks=callbacks,
+            device=device,
+            verbose=verbose,
+            warm_start=warm_start,
+            checkpoint=checkpoint,
+        )
+        self.n_restarts = n_restarts
+        self.search_steps = search_steps
+        self.search_lr = search_lr
+        self.feature_weight = feature_weight
+        self.score_function = score_function
+        self.augment = augment
+        self.generator = generator
+        self.discriminator = discriminator
+
+    def score_parts(self, X):
+        """The two losses of each row at the code that the search finds, lower = majority.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        residual, discrimination : ndarray of shape (n,), float64
+            See the class docstring.
+        """
+        check_is_fitted(self)
+        parts = self._search(
+            self._read_X(X, reset=False), lambda found, x: torch.stack([found.residual, found.discrimination], 1)
+        )
+        return parts[:, 0], parts[:, 1]
+
+    def transform(self, X):
+        """Codes that the search finds, `z*(x)`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        codes : ndarray of shape (n, n_components_)
+            In the precision of X; float32 for uint8 images.
+        """
+        check_is_fitted(self)
+        X = self._read_X(X, reset=False)
+        return self._search(X, lambda found, x: found.code).astype(float_dtype(X), copy=False)
+
+    def reconstruct(self, X):
+        """What the generator makes that is closest to each row, `G(z*(x))`, in the layout of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        reconstruction : ndarray of the shape of X
+            In the precision of X; float32 in [0, 1] for uint8 images.
+        """
+        check_is_fitted(self)
+        rows = self._read_X(X, reset=False)
+        generated = self._search(rows, lambda found, x: found.generated)
+        return generated.astype(float_dtype(rows), copy=False).reshape(as_array(X).shape)
+
+    @property
+    def _decoder(self):
+        return self.net_.module_.generator
+
+    def _make_module(self):
+        shape = self._shape_of_rows
+        self.n_components_ = self.n_components or min(default_code_width(shape), _WIDEST_CODE)
+        is_default_of_table = self.generator is None and self.image_shape_ is None
+        generator = build_decoder(
+            default_table_generator if is_default_of_table else self.generator, self.n_components_, shape, self.channels
+        )
+        activation = self._make_output_activation()
+        return GenerativeAdversarial(
+            generator if activation is None else nn.Sequential(generator, activation),
+            build_discriminator(self.discriminator, shape, self.channels),
+        )
+
+    def _make_criterion(self):
+        return AdversarialLoss(self.n_components_, self._augmentation())
+
+    def _augmentation(self):
+        augment = self.augment
+        if augment == "auto":
+            augment = None if self.image_shape_ is None else "shift"
+        if isinstance(augment, str) and self.image_shape_ is None:
+            raise ValueError(
+                f"augment={augment!r} changes images, but X is a table; set augment=None, or image_shape where its "
+                "rows are flattened images."
+            )
+        return {"shift": shifted, "shift-flip": shifted_and_flipped}.get(augment, augment)
+
+    def _train(self, net, X, X_valid):
+        if not net.epochs_:
+            net.criterion_.first_variance.fill_(generated_variance(net))
+        super()._train(net, X, X_valid)
+        variance, of_rows = generated_variance(net), total_variance(x for x, _ in net.get_iterator(X))
+        if variance < _VARIANCE_FLOOR * of_rows and variance < net.criterion_.first_variance / 2:
+            warnings.warn(
+                f"The generator of {type(self).__name__} has collapsed: the rows that it makes have "
+                f"{variance / of_rows:.1g} of the variance of the training rows, below {_VARIANCE_FLOOR:g}. Change lr, "
+                f"now {self.lr:g}, n_components, now {self.n_components_}, or max_epochs, now {self.max_epochs}.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def _score_samples(self, X):
+        return -self._search(X, lambda found, x: getattr(found, self.score_function))
+
+    def _search(self, X, read):
+        with RandomStream(self._seed).generator() as generator:
+            starts = random_codes(self.n_restarts, self.n_components_, generator)
+        search = LatentSearch(
+            self.net_.module_,
+            starts.to(self.device_),
+            n_steps=self.search_steps,
+            lr=self.search_lr,
+            feature_weight=self.feature_weight,
+        )
+        return self.net_.evaluate(
+            X,
+            read,
+            block_size=_SEARCHED_AT_ONCE[self.device_.type],
+            module=search,
+            dtype=torch.float64 if self.net_.is_plain_in_eval_ else torch.float32,
+        )
+
+
+class AdversarialLoss(nn.Module):
+    """Losses of the two players (Goodfellow et al. 2014, the generator's in its non-saturating form).
+
+    Parameters
+    ----------
+    n_components : int
+        Width of the code.
+    augment : callable or None
+        What changes a batch of training rows.
+
+    Attributes
+    ----------
+    first_variance : tensor, a scalar
+        Variance of generated rows before training; a buffer.
+    """
+
+    players = ("discriminator", "generator")
+
+    def __init__(self, n_components, augment=None):
+        super().__init__()
+        self.n_components = n_components
+        self.augment = augment
+        self.register_buffer("first_variance", torch.tensor(0.0))
+
+    def draw(self, x, generator):
+        """Return the rows of a turn, augmented in training, and one random code for each."""
+        codes = random_codes(len(x), self.n_components, generator).to(x.device)
+        return x if self.augment is None or not self.training else self.augment(x, generator), codes
+
+    def loss_of(self, player, module, x, codes):
+        """Loss of one player, a scalar."""
+        if player == "generator":
+            judged = module.discriminator(module.generator(codes))[1]
+            return binary_cross_entropy_with_logits(judged, torch.ones_like(judged))
+        real, made = module.discriminator(x)[1], module.discriminator(module.generator(codes).detach())[1]
+        return binary_cross_entropy_with_logits(real, torch.ones_like(real)) + binary_cross_entropy_with_logits(
+            made, torch.zeros_like(made)
+        )
+
+
+def random_codes(n, width, generator):
+    """Codes (n, width), uniform in [-1, 1]."""
+    return torch.rand(n, width, generator=generator) * 2 - 1
+
+
+def shifted(x, generator):
+    """Images moved by up to 5 % of their sides."""
+    return random_shift(x, generator, _LARGEST_SHIFT)
+
+
+def shifted_and_flipped(x, generator):
+    """Images moved so and mirrored half of the time."""
+    return random_flip(shifted(x, generator), generator)
+
+
+@torch.no_grad()
+def generated_variance(net):
+    """Total variance of the rows that the generator makes of random codes, in eval mode."""
+    net.module_.eval()
+    with RandomStream(net.seed).generator() as generator:
+        codes = random_codes(_GENERATED, net.criterion_.n_components, generator).to(net.device)
+    with net.private_random():
+        return total_variance([net.module_.generator(codes)])

@@ -1,0 +1,90 @@
+"""BaseCodes, DecodingMixin: detectors with a code for each row, and the way back from it."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_array, check_is_fitted
+from torch import nn
+
+from ._deep import BaseDeepOneClass
+
+
+class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDeepOneClass):
+    """Detector with codes of `n_components_` numbers, and a network that makes rows of them.
+
+    A subclass writes `transform(X)`, and sets `n_components_` in `_make_module()`.
+    """
+
+    _parameter_constraints: dict = {
+        **BaseDeepOneClass._parameter_constraints,
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "channels": [Interval(Integral, 1, None, closed="left")],
+        "output_activation": [StrOptions({"auto", "sigmoid", "linear"})],
+    }
+
+    def __init__(self, *, n_components, channels, output_activation, **engine):
+        super().__init__(**engine)
+        self.n_components = n_components
+        self.channels = channels
+        self.output_activation = output_activation
+
+    def _prepare(self, X):
+        if self.output_activation != "auto":
+            self.output_activation_ = self.output_activation
+        elif self.image_shape_ is None:
+            self.output_activation_ = "linear"
+        else:
+            bounded = X.dtype == np.uint8 or (X.min() >= 0 and X.max() <= 1)
+            self.output_activation_ = "sigmoid" if bounded else "linear"
+
+    def _make_output_activation(self):
+        return nn.Sigmoid() if self.output_activation_ == "sigmoid" else None
+
+    @property
+    def _shape_of_rows(self):
+        """`(C, H, W)`, or `(n_features,)` of a table."""
+        return self.image_shape_ or (self.n_features_in_,)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class DecodingMixin:
+    """`inverse_transform` for a detector that names its `_decoder`, a module from codes to rows."""
+
+    def inverse_transform(self, X):
+        """Rows from codes, `D(z)`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_components_)
+            Codes, as `transform` returns them.
+
+        Returns
+        -------
+        rows : ndarray of shape (n, ...)
+            Tables or images in the layout that was fitted, in the precision of the codes; images fitted as
+            uint8 come back in [0, 1].
+        """
+        check_is_fitted(self)
+        codes = check_array(X, dtype=[np.float64, np.float32], input_name="codes")
+        if codes.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has {codes.shape[1]} columns, but codes of this {type(self).__name__} have {self.n_components_}; "
+                "pass what transform returned."
+            )
+        rows = self._evaluate(codes, lambda outputs, z: outputs, module=self._decoder)
+        return rows.reshape(len(codes), *self._row_shape).astype(codes.dtype, copy=False)
+
+
+def float_dtype(X):
+    """Precision of what is computed from `X`: float32 for uint8."""
+    return np.float32 if X.dtype == np.uint8 else X.dtype
