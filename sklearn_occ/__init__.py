@@ -1,9 +1,10 @@
 """One-class classification of images and tables with scikit-learn estimators trained by PyTorch."""
 
 from .adversarial import AnoGAN
+from .density import DAGMM
 from .hypersphere import DeepSVDD
 from .reconstruction import CAE, SAE, ConOCC, PCAReconstruction
 from .svm import COCSVM, OCSVM
 
 __version__ = "0.1.0"
-__all__ = ["CAE", "COCSVM", "OCSVM", "SAE", "AnoGAN", "ConOCC", "DeepSVDD", "PCAReconstruction"]
+__all__ = ["CAE", "COCSVM", "DAGMM", "OCSVM", "SAE", "AnoGAN", "ConOCC", "DeepSVDD", "PCAReconstruction"]

@@ -12,7 +12,7 @@ import pytest
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
-from sklearn_occ import CAE, COCSVM, OCSVM, SAE, AnoGAN, ConOCC, DeepSVDD, PCAReconstruction
+from sklearn_occ import CAE, COCSVM, DAGMM, OCSVM, SAE, AnoGAN, ConOCC, DeepSVDD, PCAReconstruction
 from sklearn_occ.engine import BaseDeepOneClass
 
 QUICK = {
@@ -25,6 +25,7 @@ QUICK = {
     "ConOCC-alternating": ConOCC(max_epochs=3, update_interval=1, schedule="alternating", score_function="sum"),
     "DeepSVDD": DeepSVDD(pretrain_epochs=1, max_epochs=2),
     "DeepSVDD-soft": DeepSVDD(objective="soft-boundary", pretrain_epochs=0, max_epochs=2),
+    "DAGMM": DAGMM(max_epochs=2),
     "AnoGAN": AnoGAN(max_epochs=2, search_steps=5),
 }
 DEEP = [name for name in QUICK if name not in ("OCSVM", "PCAReconstruction")]

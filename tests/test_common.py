@@ -5,7 +5,7 @@ from conftest import quick
 from sklearn.decomposition import PCA
 from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
-from sklearn_occ import CAE, COCSVM, OCSVM, SAE, AnoGAN, ConOCC, DeepSVDD, PCAReconstruction
+from sklearn_occ import CAE, COCSVM, DAGMM, OCSVM, SAE, AnoGAN, ConOCC, DeepSVDD, PCAReconstruction
 
 # With their defaults, only the numbers of epochs and of AnoGAN's search steps lowered.
 ESTIMATORS = [
@@ -16,6 +16,7 @@ ESTIMATORS = [
     SAE(max_epochs=2),
     ConOCC(max_epochs=2),
     DeepSVDD(pretrain_epochs=1, max_epochs=2),
+    DAGMM(max_epochs=2),
     AnoGAN(max_epochs=2, search_steps=5),
 ]
 

@@ -15,12 +15,15 @@ _LINES = ("-", "--", "-.", ":", (0, (7, 1.5, 1.5, 1.5, 1.5, 1.5)))
 # Colours that stand for the variables of the page's style sheet until the SVG is written: matplotlib knows no
 # variables, and a page has two colour schemes.
 _INK, _MAJORITY, _MINORITY = "#010101", "#010102", "#010103"
-_OF_METHOD = {name: f"#0102{number:02d}" for number, name in enumerate(METHODS)}
+_COLOURS = [f"#0102{number:02d}" for number in range(5)]
+_LOOK = {  # nine methods, five colours and five lines: no two methods share both
+    name: (_COLOURS[number % 5], _LINES[(number + number // 5) % 5]) for number, name in enumerate(METHODS)
+}
 _VARIABLES = {
     _INK: "var(--ink)",
     _MAJORITY: "var(--majority)",
     _MINORITY: "var(--minority)",
-    **{colour: f"var(--method-{number})" for number, colour in enumerate(_OF_METHOD.values())},
+    **{colour: f"var(--method-{number})" for number, colour in enumerate(_COLOURS)},
 }
 
 
@@ -45,8 +48,8 @@ def roc_plot(fits, y_test):
         axes.plot(
             false_positive,
             true_positive,
-            color=_OF_METHOD[name],
-            linestyle=_LINES[list(METHODS).index(name)],
+            color=_LOOK[name][0],
+            linestyle=_LOOK[name][1],
             linewidth=1.8,
             label=f"{name}, AUC {fit.figures(y_test)['auc']:.3f}",
         )

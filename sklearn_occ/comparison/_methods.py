@@ -4,19 +4,26 @@ import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ..adversarial import AnoGAN
+from ..density import DAGMM
 from ..engine import BaseDeepOneClass
-from ..reconstruction import CAE, SAE, ConOCC
+from ..hypersphere import DeepSVDD
+from ..reconstruction import CAE, SAE, ConOCC, PCAReconstruction
 from ..svm import COCSVM, OCSVM
 
 # `network` holds what every network here shares: epochs, channels, device, callbacks, checkpoint.
 METHODS = {
     "OCSVM": lambda seed, network: OCSVM(random_state=seed),
     "COCSVM": lambda seed, network: COCSVM(autoencoder=CAE(**network), random_state=seed),
+    "PCAReconstruction": lambda seed, network: PCAReconstruction(random_state=seed),
+    "DAGMM": lambda seed, network: DAGMM(random_state=seed, **network),
+    "DeepSVDD": lambda seed, network: DeepSVDD(random_state=seed, **network),
+    "AnoGAN": lambda seed, network: AnoGAN(random_state=seed, **network),
     "CAE": lambda seed, network: CAE(random_state=seed, **network),
     "SAE": lambda seed, network: SAE(random_state=seed, **network),
     "ConOCC": lambda seed, network: ConOCC(random_state=seed, **network),
 }
-WITHOUT_NETWORK = {"OCSVM"}
+WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction"}
 
 
 def parse_methods(names):
@@ -43,7 +50,7 @@ def parse_methods(names):
     >>> parse_methods(["conocc, c-ocsvm", "CAE"])
     ('ConOCC', 'COCSVM', 'CAE')
     """
-    spelled = {name.casefold(): name for name in METHODS}
+    spelled = {name.casefold(): name for name in METHODS} | {"dsvdd": "DeepSVDD"}  # the papers' D-SVDD
     methods = {}
     for word in " ".join(names).replace(",", " ").split():
         name = spelled.get(word.replace("-", "").casefold())

@@ -167,7 +167,7 @@ class DeepSVDD(BaseAutoencoder):
     @property
     def center_(self):
         """Centre of the codes."""
-        return self.net_.criterion_.center.cpu().numpy()
+        return self.net_.criterion_.center.cpu().numpy().copy()
 
     @property
     def radius_(self):

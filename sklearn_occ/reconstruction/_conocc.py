@@ -164,7 +164,7 @@ class ConOCC(BaseReconstruction):
     @property
     def mu_(self):
         """Centre of the codes."""
-        return self.net_.criterion_.mu.cpu().numpy()
+        return self.net_.criterion_.mu.cpu().numpy().copy()
 
     def _prepare(self, X):
         super()._prepare(X)

@@ -7,10 +7,9 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import roc_auc_score
 
-from sklearn_occ import COCSVM
+from sklearn_occ import COCSVM, PCAReconstruction
 from sklearn_occ.datasets import load_one_class_digits
 from sklearn_occ.reconstruction import _pca
-from sklearn_occ import PCAReconstruction
 
 
 def by_svd(train, new, k):

@@ -1,0 +1,265 @@
+"""DAGMM: an autoencoder trained together with a Gaussian mixture of its codes and errors."""
+
+from numbers import Integral, Real
+
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import nn
+
+from .._docstrings import with_shared_docs
+from ..engine import BaseReconstruction
+from ..nn import default_code_width, mean_squared_error
+from ..nn._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
+
+_WIDEST_CODE = 8
+
+
+def narrow_code_width(shape):
+    """The package's default, at most 8."""
+    return min(_WIDEST_CODE, default_code_width(shape))
+
+
+@with_shared_docs
+class DAGMM(BaseReconstruction):
+    """Deep autoencoding Gaussian mixture model: the density of a row's code and reconstruction errors.
+
+    ::
+
+        z = E(x),  x' = D(z)
+        f = (z, ||x - x'|| / ||x||, cos(x, x'))                      features, n_components + 2
+        gamma = softmax of the estimation network at f               memberships of n_mixtures components
+        energy(f) = -log sum_k phi_k N(f; mu_k, Sigma_k)             in nats
+        loss  = mean over the batch of ||x - x'||^2  +  energy_weight * mean over the batch of energy(f)
+                + covariance_weight * sum_k sum_j 1 / Sigma_k,jj
+        score = -energy(f), the logarithm of a density: any real number
+
+    In training `phi`, `mu` and `Sigma` are those of the batch, from its memberships. For the score they are computed
+    once more after the last step, from all training rows in eval mode. `1e-6 trace(Sigma_k) / d + 1e-12` is added to
+    the variances of a component, both times, so that `Sigma_k` is regular where features are constant or
+    repeat each other; the mixture is in float64 throughout. In `f` a norm counts as at least 1 % of the mean norm of
+    the training rows, which matters for rows of zeros.
+
+    Parameters
+    ----------
+    n_mixtures : int, default=4
+        Components of the mixture (K in the paper), at least 1.
+    energy_weight : float, default=0.1
+        Weight of the energy (lambda_1), at least 0.
+    covariance_weight : float, default=0.005
+        Weight of the inverse variances (lambda_2), at least 0. They keep components from shrinking onto single rows.
+    n_hidden : int, default=10
+        Width of the hidden layer of the estimation network.
+    dropout : float in [0, 1), default=0.5
+        Share of its hidden units that are dropped in training.
+    encoder : torch.nn.Module or callable, default=None
+        A module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a factory
+        `encoder(shape, n_components)` that returns one; shape is (C, H, W), or (n_features,) for a table. None:
+        for images the convolutions of figure 1 of Gao et al. (`nn.ConvEncoder`), for a table linear layers
+        (`nn.DenseEncoder`).
+    decoder : torch.nn.Module or callable, default=None
+        The way back, (b, n_components) -> (b, *shape), or a factory `decoder(n_components, shape)`. It ends
+        without an activation; `output_activation` follows it.
+    n_components : int, default=None
+        Width of the code. None: 8, but at most a quarter of the values of an image and half of the features of a
+        table; or what a given `encoder` has. Gao et al. compare with the 256 of their own network; a covariance of 258
+        features is singular in every batch of 128, so that the ridge above decides the energy.
+    channels : int, default=64
+        Channels of the first stage of the default network of images (64 in the paper); the following stages
+        double them, up to eight times.
+    output_activation : {"auto", "sigmoid", "linear"}, default="auto"
+        "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it by hand
+        where a fold of a cross-validation could differ.
+    lr : float, default=1e-3
+        Learning rate. Zong et al. have 1e-4, with many more steps.
+    {training parameters}
+    contamination : float in (0, 0.5] or None, default=0.1
+        Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
+    {threshold parameters}
+    {engine parameters}
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_mixtures,)
+        `phi` of all training rows; their sum is 1.
+    means_ : ndarray of shape (n_mixtures, n_components_ + 2)
+        `mu` of all training rows: code, relative error, cosine.
+    covariances_ : ndarray of shape (n_mixtures, n_components_ + 2, n_components_ + 2)
+        `Sigma` of all training rows, as the score has it.
+    n_components_ : int
+        Width of the code.
+    output_activation_ : str
+        "sigmoid" or "linear".
+    {deep attributes}
+    {threshold attributes}
+
+    Notes
+    -----
+    `batch_size` is at least 2: a single row has no covariance. Where one is left over for the validation loss it counts
+    with its reconstruction alone. `valid_loss` has the mixture of each validation batch, not that of the training rows.
+
+    References
+    ----------
+    Zong et al. (2018), Deep autoencoding Gaussian mixture model for unsupervised anomaly detection, ICLR, sections 3.1
+    to 3.3, equations 1 to 7; K, hidden width, dropout and both weights are its section 4.3's. A baseline in Gao et
+    al., Constrained deep one-class feature learning for classifying imbalanced medical images, section 3.1.
+
+    Examples
+    --------
+    >>> from sklearn_occ import DAGMM
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> digits = load_one_class_digits(majority=0)
+    >>> occ = DAGMM(max_epochs=20, channels=8, random_state=0).fit(digits.X_train)
+    >>> occ.means_.shape, round(float(occ.weights_.sum()), 6)
+    ((4, 10), 1.0)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseReconstruction._parameter_constraints,
+        "n_mixtures": [Interval(Integral, 1, None, closed="left")],
+        "energy_weight": [Interval(Real, 0, None, closed="left")],
+        "covariance_weight": [Interval(Real, 0, None, closed="left")],
+        "n_hidden": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+    }
+    _default_code_width = staticmethod(narrow_code_width)
+
+    def __init__(
+        self,
+        *,
+        n_mixtures=4,
+        energy_weight=0.1,
+        covariance_weight=0.005,
+        n_hidden=10,
+        dropout=0.5,
+        encoder=None,
+        decoder=None,
+        n_components=None,
+        channels=64,
+        output_activation="auto",
+        lr=1e-3,
+        max_epochs=1000,
+        batch_size=128,
+        optimizer="adam",
+        weight_decay=0.0,
+        contamination=0.1,
+        threshold_data="train",
+        validation_fraction=None,
+        image_shape=None,
+        random_state=None,
+        callbacks=None,
+        device="auto",
+        verbose=0,
+        warm_start=False,
+        checkpoint=None,
+    ):
+        super().__init__(
+            encoder=encoder,
+            decoder=decoder,
+            n_components=n_components,
+            channels=channels,
+            output_activation=output_activation,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            contamination=contamination,
+            threshold_data=threshold_data,
+            validation_fraction=validation_fraction,
+            image_shape=image_shape,
+            random_state=random_state,
+            callbacks=callbacks,
+            device=device,
+            verbose=verbose,
+            warm_start=warm_start,
+            checkpoint=checkpoint,
+        )
+        self.n_mixtures = n_mixtures
+        self.energy_weight = energy_weight
+        self.covariance_weight = covariance_weight
+        self.n_hidden = n_hidden
+        self.dropout = dropout
+
+    @property
+    def weights_(self):
+        """Weights of the components."""
+        return self.net_.criterion_.log_weights.exp().cpu().numpy()
+
+    @property
+    def means_(self):
+        """Means of the components."""
+        return self.net_.criterion_.means.cpu().numpy().copy()
+
+    @property
+    def covariances_(self):
+        """Covariances of the components."""
+        return self.net_.criterion_.covariances.cpu().numpy().copy()
+
+    def _make_module(self):
+        autoencoder = super()._make_module()
+        return MixtureAutoencoder(
+            autoencoder.encoder,
+            autoencoder.decoder,
+            self.n_components_,
+            self.n_mixtures,
+            n_hidden=self.n_hidden,
+            dropout=self.dropout,
+        )
+
+    def _make_criterion(self):
+        return MixtureLoss(self.energy_weight, self.covariance_weight, self.n_components_ + 2, self.n_mixtures)
+
+    def _train(self, net, X, X_valid):
+        if not net.epochs_.get("train"):
+            net.module_.set_norm_floor(x for x, _ in net.get_iterator(X))
+        super()._train(net, X, X_valid)
+        _, features, logits = zip(*(outputs for outputs, _ in net.sweep(X)), strict=True)
+        net.criterion_.set_mixture(torch.cat(features), torch.cat(logits))
+
+
+class MixtureLoss(nn.Module):
+    """Loss and score of DAGMM (equations 5 to 7).
+
+    Parameters
+    ----------
+    energy_weight, covariance_weight : float
+        Weights of the mean energy and of the inverse variances.
+    n_features, n_mixtures : int
+        Sizes of the mixture.
+
+    Attributes
+    ----------
+    log_weights, means, covariances : float64 tensors of shape (K,), (K, d), (K, d, d)
+        The mixture that scores; buffers.
+    """
+
+    def __init__(self, energy_weight, covariance_weight, n_features, n_mixtures):
+        super().__init__()
+        self.energy_weight = energy_weight
+        self.covariance_weight = covariance_weight
+        self.register_buffer("log_weights", torch.zeros(n_mixtures, dtype=torch.float64))
+        self.register_buffer("means", torch.zeros(n_mixtures, n_features, dtype=torch.float64))
+        self.register_buffer("covariances", torch.zeros(n_mixtures, n_features, n_features, dtype=torch.float64))
+
+    def forward(self, outputs, x):
+        """Loss of a batch with its own mixture, a scalar."""
+        reconstruction, features, logits = outputs
+        loss = mean_squared_error(reconstruction, x)
+        if len(x) == 1:  # no covariance
+            return loss
+        mixture = mixture_statistics(features, logits)
+        energy = -mixture_log_density(features, *mixture).mean()
+        inverse_variances = mixture[2].diagonal(dim1=1, dim2=2).reciprocal().sum()
+        return loss + self.energy_weight * energy + self.covariance_weight * inverse_variances
+
+    def score(self, outputs, x):
+        """Score of each row, (b,)."""
+        return mixture_log_density(outputs[1], self.log_weights, self.means, self.covariances)
+
+    def set_mixture(self, features, logits):
+        """Keep the mixture of these rows."""
+        for kept, statistic in zip(
+            (self.log_weights, self.means, self.covariances), mixture_statistics(features, logits), strict=True
+        ):
+            kept.copy_(statistic)
