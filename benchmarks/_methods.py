@@ -1,0 +1,174 @@
+"""The methods of the benchmarks by name: the paper's eight, ours beside them, and other libraries' detectors.
+
+Every method has its defaults but for seed, epochs, channels and device, and what `params` names.
+"""
+
+import time
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import OneClassSVM
+
+import sklearn_occ
+from sklearn_occ.comparison._methods import network_of
+from sklearn_occ.metrics import aupr_score
+
+PAPER = ("OCSVM", "C-OCSVM", "DAGMM", "D-SVDD", "AnoGAN", "SAE", "CAE", "ConOCC")  # in the order of its table 2
+OURS = (*PAPER, "PCAReconstruction")
+SCIKIT_LEARN = ("OneClassSVM", "IsolationForest", "LocalOutlierFactor")
+PYOD = ("PyOD AutoEncoder", "PyOD DeepSVDD", "PyOD AnoGAN")
+PEERS = (*SCIKIT_LEARN, *PYOD)
+
+FIGURES = ("auc", "aupr_majority", "aupr_minority")
+
+_CLASSES = {"C-OCSVM": "COCSVM", "D-SVDD": "DeepSVDD"}
+_WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction", *SCIKIT_LEARN}
+
+
+def has_network(name):
+    """Whether epochs and device matter to the method."""
+    return name not in _WITHOUT_NETWORK
+
+
+def has_channels(name, kind):
+    """Whether the width of a convolutional network matters to the method on data of this kind."""
+    return has_network(name) and name not in PYOD and kind == "images"
+
+
+def params_on(device, name):
+    """What differs from the method's defaults on a device: on the CPU AnoGAN's search has 100 steps from one start."""
+    return {"search_steps": 100, "n_restarts": 1} if name == "AnoGAN" and device == "cpu" else {}
+
+
+def why_absent(name):
+    """Why the method cannot run here, "" when it can."""
+    if name in PYOD and find_spec("pyod") is None:
+        return f'{name} is left out, as PyOD is not installed: pip install ".[bench]"'
+    if name in OURS and not hasattr(sklearn_occ, _CLASSES.get(name, name)):
+        return f"{name} is left out, as this sklearn_occ {sklearn_occ.__version__} has no {_CLASSES.get(name, name)}."
+    return ""
+
+
+def without_absent(cells):
+    """Cells of the methods that can run here; prints a line for each that cannot."""
+    absent = {name: reason for name in dict.fromkeys(cell["method"] for cell in cells) if (reason := why_absent(name))}
+    for reason in absent.values():
+        print(reason)
+    return [cell for cell in cells if cell["method"] not in absent]
+
+
+def make(name, *, seed, epochs, channels, device, kind, n_features, checkpoint=None, **params):
+    """Return the unfitted detector.
+
+    Parameters
+    ----------
+    name : str
+        One of `OURS` or `PEERS`.
+    seed, epochs, channels : int
+        As far as the method has them.
+    device : {"cpu", "cuda"}
+        The same.
+    kind : {"images", "table"}
+        `channels` is for images only.
+    n_features : int
+        Values in a row, which PyOD's DeepSVDD wants to know.
+    checkpoint : Path or None
+        For networks of ours.
+    **params
+        What differs from the defaults.
+    """
+    if name in PYOD:
+        return _make_pyod(name, seed=seed, epochs=epochs, device=device, n_features=n_features, **params)
+    if name == "OneClassSVM":
+        return OneClassSVM(**params)
+    if name == "IsolationForest":
+        return IsolationForest(random_state=seed, **params)
+    if name == "LocalOutlierFactor":
+        return LocalOutlierFactor(novelty=True, **params)
+    detector = getattr(sklearn_occ, _CLASSES.get(name, name))
+    if not has_network(name):
+        return detector(random_state=seed, **params)
+    network = {"max_epochs": epochs, "device": device, "checkpoint": checkpoint}
+    if kind == "images":
+        network["channels"] = channels
+    if name == "C-OCSVM":
+        return detector(autoencoder=sklearn_occ.CAE(**network), random_state=seed, **params)
+    return detector(random_state=seed, **network, **params)
+
+
+def _make_pyod(name, *, seed, epochs, device, n_features, **params):
+    from pyod.models.anogan import AnoGAN
+    from pyod.models.auto_encoder import AutoEncoder
+    from pyod.models.deep_svdd import DeepSVDD
+
+    torch.manual_seed(seed)  # AnoGAN has no seed of its own
+    if name == "PyOD AutoEncoder":
+        return AutoEncoder(epoch_num=epochs, random_state=seed, device=device, verbose=0, **params)
+    if name == "PyOD DeepSVDD":
+        return DeepSVDD(n_features, epochs=epochs, random_state=seed, verbose=0, **params)
+    return AnoGAN(epochs=epochs, device=device, **params)
+
+
+def prepared(name, X_train, X_test, kind):
+    """Return both in the form that the method takes.
+
+    Tables are standardised by the training rows for every method. Images go to ours as they are, to the others flat
+    and, where they are uint8, divided by 255.
+    """
+    if kind == "table":
+        scaler = StandardScaler().fit(X_train)
+        return scaler.transform(X_train), scaler.transform(X_test)
+    if name in OURS:
+        return X_train, X_test
+    return tuple(
+        (X.astype(np.float32) / 255 if X.dtype == np.uint8 else X).reshape(len(X), -1) for X in (X_train, X_test)
+    )
+
+
+def fit_and_score(name, X_train, X_test, *, kind, **settings):
+    """Fit on one, score the other.
+
+    Returns
+    -------
+    detector : estimator
+        Fitted.
+    scores : ndarray of shape (n_test,)
+        Higher = majority; PyOD's are turned.
+    about : dict
+        `fit_seconds`, `score_seconds`, and the detector's `params` as text.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        At Ctrl-C, also where skorch kept it to itself.
+    """
+    X_train, X_test = prepared(name, X_train, X_test, kind)
+    detector = make(name, kind=kind, n_features=int(np.prod(X_train.shape[1:])), **settings)
+    started = time.perf_counter()
+    detector.fit(X_train)
+    fitted = time.perf_counter()
+    network = network_of(detector)
+    if network is not None and network.net_.interrupted_:
+        raise KeyboardInterrupt
+    scores = -detector.decision_function(X_test) if name in PYOD else detector.score_samples(X_test)
+    scored = time.perf_counter()
+    # A fit that went on from its checkpoint has more in its history than this process has seen.
+    trained = 0.0 if network is None else sum(network.history_[:, "dur"])
+    params = {
+        key: repr(value)
+        for key, value in detector.get_params().items()
+        if not key.endswith("checkpoint") and not hasattr(value, "get_params")
+    }
+    about = {"fit_seconds": max(fitted - started, trained), "score_seconds": scored - fitted, "params": params}
+    return detector, scores, about
+
+
+def figures_of(y_test, scores):
+    """`FIGURES` of scores (higher = majority) against labels 1 majority, -1 minority."""
+    majority, minority = aupr_score(y_test, scores), aupr_score(y_test, scores, pos_label=-1)
+    return dict(zip(FIGURES, (float(roc_auc_score(y_test == 1, scores)), majority, minority), strict=True))
