@@ -114,9 +114,10 @@ def show(args):
     for data in args.data:
         rows = [[method, *(number(args, data, method, name) for name in INPUTS)] for method in args.methods]
         rows = [row for row in rows if any(cell != "-" for cell in row[1:])]
+        size = f" at {args.size}" if data == "chestx" else ""
         print(
-            f"\n{data}{f' at {args.size}' if data == 'chestx' else ''}: AUC (%), mean over classes ± standard deviation "
-            f"over {args.seeds} seeds; {args.epochs} epochs, {args.channels} channels, device {args.device}"
+            f"\n{data}{size}: AUC (%), mean over classes ± standard deviation over {args.seeds} seeds; "
+            f"{args.epochs} epochs, {args.channels} channels, device {args.device}"
         )
         _cells.print_table(["method", *INPUTS], rows)
     cells = all_cells(args)
