@@ -41,7 +41,7 @@ def test_parameters_are_checked(estimator):
 @EXPECTED_WARNINGS
 @parametrize_with_checks(
     [
-        quick("ConOCC-alternating"),
+        quick("ConOCC-joint"),
         quick("DeepSVDD-soft"),
         PCAReconstruction(n_components=0),
         COCSVM(autoencoder=PCA(), contamination=0.1),

@@ -26,8 +26,8 @@ class ConOCC(BaseReconstruction):
         L_con(x) = ||z - mu||^2
         loss     = mean over the batch of  L_AE(x) + gamma * L_con(x)
 
-    `mu` is the mean code of the training set in eval mode, computed anew every `update_interval` epochs;
-    until it first is, the loss is `L_AE` alone. Scores, with `m` the number of pixels::
+    `mu` is the mean code of the training set in eval mode, computed anew every `update_interval` epochs; until it first
+    is, the loss is `L_AE` alone. `schedule` says when which term is trained. Scores, with `m` the number of pixels::
 
         "reconstruction"   -L_AE(x) / m                          squared units of X
         "distance"         -||z - mu||^2                         squared units of the code
@@ -40,10 +40,11 @@ class ConOCC(BaseReconstruction):
     update_interval : int, default=60
         Epochs between two updates of `mu` (T in the paper). At most half of `max_epochs` counts, so that
         `mu` acts in every fit of two epochs or more; see `update_interval_`.
-    schedule : {"joint", "alternating"}, default="joint"
-        "joint": both terms in every step from the first `mu` on. "alternating": `update_interval` epochs of
-        `L_AE`, then one epoch of `gamma * L_con` in which the encoder alone is trained, and so on. The
-        paper says both.
+    schedule : {"alternating", "joint"}, default="alternating"
+        "alternating": `update_interval` epochs of `L_AE`, then one epoch of `gamma * L_con` in which the encoder alone
+        is trained, and so on; so the paper's experiments are described (section 2.5). "joint": both terms in every
+        step from the first `mu` on, as in equations 3 to 5; with the paper's gamma of 10 the codes then often collapse
+        onto `mu`, see Warns.
     score_function : {"reconstruction", "distance", "sum"}, default="reconstruction"
         See above; the paper's is "reconstruction" (equation 6).
     {autoencoder parameters}
@@ -111,7 +112,7 @@ class ConOCC(BaseReconstruction):
         *,
         gamma=10.0,
         update_interval=60,
-        schedule="joint",
+        schedule="alternating",
         score_function="reconstruction",
         encoder=None,
         decoder=None,

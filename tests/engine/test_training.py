@@ -106,7 +106,7 @@ def test_ctrl_c_leaves_a_usable_estimator_that_says_so(name, X):
 
 
 def test_ctrl_c_before_the_first_centre_leaves_a_centre(X):
-    occ = quick("ConOCC", max_epochs=20, score_function="distance", callbacks=[CtrlC(3)])
+    occ = quick("ConOCC-joint", max_epochs=20, score_function="distance", callbacks=[CtrlC(3)])
     with pytest.warns(UserWarning, match="interrupted after 2 of 20"):
         occ.fit(X)
     np.testing.assert_allclose(occ.mu_, occ.transform(X / 255.0).mean(0), rtol=1e-5, atol=1e-6)
@@ -368,7 +368,7 @@ def test_fits_in_threads_do_not_disturb_each_other(X):
 
 def test_a_frozen_part_stays_put(blobs):
     X = blobs(50, size=28)
-    occ = ConOCC(channels=4, max_epochs=1, warm_start=True, random_state=0).fit(X)
+    occ = ConOCC(schedule="joint", channels=4, max_epochs=1, warm_start=True, random_state=0).fit(X)
     net = occ.net_
     net.freeze("decoder")
     before = copy.deepcopy(net.module_.state_dict())

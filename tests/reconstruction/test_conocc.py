@@ -63,59 +63,59 @@ def test_score_is_the_formula(outputs, score_function):
 
 def test_scores_of_the_estimator_are_those_of_its_parts(X):
     rows = X.astype(np.float32) / np.float32(255)
-    occ = quick("ConOCC").fit(X)
+    occ = quick("ConOCC-joint").fit(X)
     error = ((occ.reconstruct(X).astype(float) - rows) ** 2).mean((1, 2))
     distance = ((occ.transform(X).astype(float) - occ.mu_) ** 2).sum(1)
     np.testing.assert_allclose(occ.score_samples(X), -error, rtol=1e-5)
     for score_function, expected in {"distance": -distance, "sum": -error - 10 * distance / 144}.items():
-        scores = quick("ConOCC", score_function=score_function).fit(X).score_samples(X)
+        scores = quick("ConOCC-joint", score_function=score_function).fit(X).score_samples(X)
         np.testing.assert_allclose(scores, expected, rtol=1e-4)
 
 
 def test_gamma_0_is_a_cae_to_the_bit(X):
     params = {"lr": 1e-3, "max_epochs": 6, "channels": 4, "random_state": 3}
-    conocc, cae = ConOCC(gamma=0, **params).fit(X), CAE(**params).fit(X)
+    conocc, cae = ConOCC(gamma=0, schedule="joint", **params).fit(X), CAE(**params).fit(X)
     np.testing.assert_array_equal(conocc.score_samples(X), cae.score_samples(X))
     for ours, theirs in zip(conocc.net_.module_.parameters(), cae.net_.module_.parameters(), strict=True):
         assert torch.equal(ours, theirs)
-    assert not np.array_equal(ConOCC(gamma=1, **params).fit(X).score_samples(X), cae.score_samples(X))
+    assert not np.array_equal(ConOCC(gamma=1, schedule="joint", **params).fit(X).score_samples(X), cae.score_samples(X))
 
 
 @pytest.mark.parametrize(("max_epochs", "interval", "expected"), [(6, 3, 3), (6, 60, 3), (1, 60, 1), (120, 60, 60)])
 def test_the_interval_is_capped_so_that_mu_acts(X, max_epochs, interval, expected):
-    occ = quick("ConOCC", max_epochs=max_epochs, update_interval=interval, gamma=0.1).fit(X)
+    occ = quick("ConOCC-joint", max_epochs=max_epochs, update_interval=interval, gamma=0.1).fit(X)
     assert occ.update_interval_ == expected
     assert (occ.mu_ != 0).all()
 
 
 def test_mu_is_the_mean_code_in_eval_mode(X):
     # Six epochs with an interval of 3: mu was set last after the last step.
-    occ = quick("ConOCC", max_epochs=6, update_interval=3).fit(X)
+    occ = quick("ConOCC-joint", max_epochs=6, update_interval=3).fit(X)
     np.testing.assert_allclose(occ.mu_, occ.transform(X).mean(0), rtol=1e-4, atol=1e-6)
-    off = quick("ConOCC", max_epochs=7, update_interval=3).fit(X)
+    off = quick("ConOCC-joint", max_epochs=7, update_interval=3).fit(X)
     assert not np.allclose(off.mu_, off.transform(X).mean(0), rtol=1e-4, atol=1e-6)
 
 
 def test_mu_is_no_gradient_parameter_and_stays_between_updates(X):
-    occ = quick("ConOCC", max_epochs=6, update_interval=3)
+    occ = quick("ConOCC-joint", max_epochs=6, update_interval=3)
     occ.fit(X)
     assert not occ.net_.criterion_.mu.requires_grad
     assert list(occ.net_.criterion_.parameters()) == []
-    longer = quick("ConOCC", max_epochs=8, update_interval=3).fit(X)
+    longer = quick("ConOCC-joint", max_epochs=8, update_interval=3).fit(X)
     np.testing.assert_array_equal(longer.mu_, occ.mu_)
 
 
 def test_the_constraint_shrinks_the_codes(X):
     spread = {}
     for gamma in (0, 10):
-        occ = quick("ConOCC", gamma=gamma, max_epochs=5, batch_size=5, random_state=1).fit(X)
+        occ = quick("ConOCC-joint", gamma=gamma, max_epochs=5, batch_size=5, random_state=1).fit(X)
         spread[gamma] = ((occ.transform(X) - occ.mu_) ** 2).sum(1).mean()
     assert spread[10] < 0.5 * spread[0]
 
 
 def test_warm_up_is_reconstruction_alone(X):
     params = {"max_epochs": 8, "update_interval": 4, "random_state": 2}
-    occ = quick("ConOCC", **params).fit(X)
+    occ = quick("ConOCC-joint", **params).fit(X)
     cae = quick("CAE", lr=1e-3, max_epochs=8, random_state=2).fit(X)
     losses, reference = occ.history_[:, "train_loss"], cae.history_[:, "train_loss"]
     assert losses[:4] == reference[:4]
@@ -130,7 +130,7 @@ def test_alternating_trains_the_encoder_alone_every_so_often(X):
         def on_epoch_end(self, net, **kwargs):
             states[len(net.history)] = copy.deepcopy(net.module_.state_dict())
 
-    quick("ConOCC-alternating", update_interval=2, max_epochs=5, callbacks=[Remember()]).fit(X)
+    quick("ConOCC", update_interval=2, max_epochs=5, callbacks=[Remember()]).fit(X)
 
     def moved(epoch):
         before, after = states[epoch - 1], states[epoch]
@@ -145,8 +145,8 @@ def test_alternating_trains_the_encoder_alone_every_so_often(X):
 
 
 def test_alternating_pulls_the_codes_together(X):
-    loose = quick("ConOCC-alternating", gamma=0, max_epochs=9, update_interval=2).fit(X)
-    tight = quick("ConOCC-alternating", gamma=10, max_epochs=9, update_interval=2).fit(X)
+    loose = quick("ConOCC", gamma=0, max_epochs=9, update_interval=2).fit(X)
+    tight = quick("ConOCC", gamma=10, max_epochs=9, update_interval=2).fit(X)
 
     def spread(occ):
         return ((occ.transform(X) - occ.mu_) ** 2).sum(1).mean()
@@ -157,4 +157,4 @@ def test_alternating_pulls_the_codes_together(X):
 def test_a_collapsed_code_warns():
     X = load_one_class_digits(majority=8).X_train
     with pytest.warns(ConvergenceWarning, match="collapsed onto mu.*Lower gamma, now 1000"):
-        ConOCC(gamma=1000, max_epochs=150, channels=8, random_state=0).fit(X)
+        ConOCC(schedule="joint", gamma=1000, max_epochs=150, channels=8, random_state=0).fit(X)
