@@ -40,9 +40,21 @@ def has_channels(name, kind):
     return has_network(name) and name not in PYOD and kind == "images"
 
 
-def params_on(device, name):
-    """What differs from the method's defaults on a device: on the CPU AnoGAN's search has 100 steps from one start."""
+def params_on(device, name, epochs):
+    """What differs from the method's defaults besides seed, epochs, channels and device.
+
+    D-SVDD is pre-trained for as many epochs as it is trained, as by its authors; on the CPU AnoGAN's search has 100
+    steps from one start, not 500 from two.
+    """
+    if name == "D-SVDD":
+        return {"pretrain_epochs": epochs}
     return {"search_steps": 100, "n_restarts": 1} if name == "AnoGAN" and device == "cpu" else {}
+
+
+def other_settings(names, device, epochs):
+    """One line on `params_on` of these methods, to be printed beside a table; "" where there is none."""
+    said = {name: params for name in names if (params := params_on(device, name, epochs))}
+    return "; ".join(f"{name}: {', '.join(f'{k}={v}' for k, v in params.items())}" for name, params in said.items())
 
 
 def why_absent(name):

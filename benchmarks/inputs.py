@@ -10,8 +10,8 @@ and reports the AUC of the validation images; its test images are not used. ches
 
 Inputs: pixels as they are; ImageScaler("zscore") and ImageScaler("equalize"), image by image; HOG with cells of a
 seventh of the side (4 pixels at 28 and 32, 14 at 100; 1 at 8) in blocks of 3 x 3, features not standardised, which
-networks take as a table. The epochs are those of every network; other settings are the methods' defaults, but for the
-CPU's search of AnoGAN.
+networks take as a table. The epochs are those of every network; other settings are the methods' defaults, but for
+what is printed above a table.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def cells_of(args, data, method, name):
             "epochs": args.epochs if network else None,
             "channels": args.channels if _methods.has_channels(method, kind) else None,
             "device": args.device if network else "cpu",
-            "params": _methods.params_on(args.device, method),
+            "params": _methods.params_on(args.device, method, args.epochs),
         }
         for seed in range(args.seeds)
         for majority in DATA[data]
@@ -119,6 +119,7 @@ def show(args):
             f"\n{data}{size}: AUC (%), mean over classes ± standard deviation over {args.seeds} seeds; "
             f"{args.epochs} epochs, {args.channels} channels, device {args.device}"
         )
+        print(_methods.other_settings(args.methods, args.device, args.epochs))
         _cells.print_table(["method", *INPUTS], rows)
     cells = all_cells(args)
     _cells.missing(cells, args.output)

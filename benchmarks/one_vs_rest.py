@@ -10,8 +10,9 @@ class in turn, the official split), pneumoniamnist and chestx (32 x 32 pixels, o
 model, the split of digits and tables, and which rows --train-rows and --test-rows keep.
 
 Settings are the methods' defaults but for epochs, channels and device, and AnoGAN's search on the CPU (100 steps from
-one start, not 500 from two); PyOD's networks get the same number of epochs.
-Tables are standardised by the training rows for every method. PyOD is optional: pip install ".[bench]".
+one start, not 500 from two). D-SVDD is pre-trained for as many epochs as it is trained, PyOD's networks get the same
+number of epochs. Tables are standardised by the training rows for every method. PyOD is optional:
+pip install ".[bench]".
 """
 
 import argparse
@@ -118,7 +119,7 @@ def cell_of(args, data, majority, method, seed):
         "device": args.device if network else "cpu",
         "train_rows": args.train_rows if data == "mnist" else None,
         "test_rows": args.test_rows,
-        "params": _methods.params_on(args.device, method),
+        "params": _methods.params_on(args.device, method, args.epochs),
     }
 
 
@@ -150,6 +151,7 @@ def show(args):
     print(
         f"\nAUC (%), mean over classes ± standard deviation over {args.seeds} seeds; {args.epochs} epochs, {channels}"
     )
+    print(_methods.other_settings(args.methods, args.device, args.epochs))
     summaries = {(data, method): summary(args, data, method) for data in args.data for method in args.methods}
     rows = [[method, *(summaries[data, method][0] for data in args.data)] for method in args.methods]
     for name, found in PUBLISHED.items():

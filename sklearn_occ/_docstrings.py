@@ -40,7 +40,8 @@ batch_size : int, default=128
     Rows of a training step.
 optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
     "sgd" has momentum 0.9. A callable is a `torch.optim` class or a function
-    `optimizer(parameters, lr=, weight_decay=)`.
+    `optimizer(parameters, lr=, weight_decay=)`.""",
+    "weight decay": """\
 weight_decay : float, default=0.0
     L2 penalty on the weights, as the optimizer defines it.""",
     "engine parameters": """\

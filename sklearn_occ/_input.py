@@ -74,6 +74,11 @@ def as_float(X):
     return X.astype(np.float32) / np.float32(255) if X.dtype == np.uint8 else X
 
 
+def float_dtype(X):
+    """Precision of what is computed from `X`: float32 for uint8."""
+    return np.float32 if X.dtype == np.uint8 else X.dtype
+
+
 def majority_rows(y, n_samples):
     """Mask of the rows to train on: those labelled 1 when every label is 1 or -1, else all of them."""
     if y is None:

@@ -1,5 +1,6 @@
 """AnoGAN: how well a generator that was trained on the majority can make a row."""
 
+import sys
 import warnings
 from numbers import Integral, Real
 
@@ -11,8 +12,8 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .._docstrings import with_shared_docs
-from .._input import as_array
-from ..engine import AdversarialNet, BaseCodes, DecodingMixin, RandomStream, float_dtype, total_variance
+from .._input import as_array, float_dtype
+from ..engine import AdversarialNet, BaseCodes, DecodingMixin, RandomStream, total_variance
 from ..nn import (
     GenerativeAdversarial,
     build_decoder,
@@ -26,7 +27,7 @@ from ._latent_search import LatentSearch
 
 _WIDEST_CODE = 100
 _LARGEST_SHIFT = 0.05  # of the side
-_SEARCHED_AT_ONCE = {"cpu": 64, "cuda": 1024}  # rows
+_SEARCHED_AT_ONCE = {"cpu": (128, 2**16), "cuda": (4096, 2**22)}  # rows, and their values in all restarts
 _VARIANCE_FLOOR = 1e-3  # of generated rows, in units of the variance of the training rows
 _GENERATED = 256  # rows whose variance is looked at
 
@@ -70,9 +71,10 @@ class AnoGAN(DecodingMixin, BaseCodes):
     score_function : {"sum", "residual", "discrimination"}, default="sum"
         See above; the search lowers the sum in any case.
     augment : {"auto", "shift", "shift-flip", None} or callable, default="auto"
-        Change of the training rows before each step. "shift": by whole pixels, up to 5 % of each side, repeating the
-        edge; "shift-flip": mirrored left to right half of the time besides. A callable gets the batch and a
-        `torch.Generator`, and returns the changed batch. "auto" is "shift" for images, None for a table.
+        Change of the training rows before each step. "shift": by whole pixels, up to 5 % of each side but at least
+        one, repeating the edge; "shift-flip": mirrored left to right half of the time besides. A callable gets the
+        batch and a `torch.Generator` on the CPU, and returns the changed batch, of the same shape and dtype. "auto" is
+        "shift" for images, None for a table.
     generator : torch.nn.Module or callable, default=None
         A module (b, n_components) -> (b, *shape), which is copied and keeps its weights, or a factory
         `generator(n_components, shape)` that returns one. It ends without an activation; `output_activation`
@@ -94,6 +96,7 @@ class AnoGAN(DecodingMixin, BaseCodes):
         Learning rate of training; "adam" has betas (0.5, 0.999). Radford et al. have 2e-4; with it the search came half
         as close to PneumoniaMNIST's validation images (mean loss 0.121 against 0.062 after 100 epochs).
     {training parameters}
+    {weight decay}
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}
@@ -116,6 +119,12 @@ class AnoGAN(DecodingMixin, BaseCodes):
 
     Notes
     -----
+    The search works on blocks of a fixed number of rows (a power of 2, at most 128 on the CPU), the last one padded, so
+    that a single row costs as much as a block. `fit` searches all calibration rows once more after training; with
+    `checkpoint` a Ctrl-C there does not lose the training, and `verbose` counts the rows. `n_restarts`, `search_*`,
+    `feature_weight` and `score_function` are read when rows are scored; after a change of one of them fit again, with
+    the same checkpoint or `warm_start`, or the threshold is still that of the old score.
+
     `history_` has `train_discriminator_loss` and `train_generator_loss` besides their sum `train_loss`. None of them
     says how well rows are made, so EarlyStopping on them has no meaning.
 
@@ -274,7 +283,11 @@ class AnoGAN(DecodingMixin, BaseCodes):
         self.n_components_ = self.n_components or min(default_code_width(shape), _WIDEST_CODE)
         is_default_of_table = self.generator is None and self.image_shape_ is None
         generator = build_decoder(
-            default_table_generator if is_default_of_table else self.generator, self.n_components_, shape, self.channels
+            default_table_generator if is_default_of_table else self.generator,
+            self.n_components_,
+            shape,
+            self.channels,
+            name="generator",
         )
         activation = self._make_output_activation()
         return GenerativeAdversarial(
@@ -294,7 +307,9 @@ class AnoGAN(DecodingMixin, BaseCodes):
                 f"augment={augment!r} changes images, but X is a table; set augment=None, or image_shape where its "
                 "rows are flattened images."
             )
-        return {"shift": shifted, "shift-flip": shifted_and_flipped}.get(augment, augment)
+        if augment == "shift":
+            return shifted
+        return shifted_and_flipped if augment == "shift-flip" else augment
 
     def _train(self, net, X, X_valid):
         if not net.epochs_:
@@ -307,7 +322,7 @@ class AnoGAN(DecodingMixin, BaseCodes):
                 f"{variance / of_rows:.1g} of the variance of the training rows, below {_VARIANCE_FLOOR:g}. Change lr, "
                 f"now {self.lr:g}, n_components, now {self.n_components_}, or max_epochs, now {self.max_epochs}.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def _score_samples(self, X):
@@ -325,11 +340,28 @@ class AnoGAN(DecodingMixin, BaseCodes):
         )
         return self.net_.evaluate(
             X,
-            read,
-            block_size=_SEARCHED_AT_ONCE[self.device_.type],
+            self._reported(read, len(X)) if self.verbose else read,
+            block_size=self._searched_at_once(),
             module=search,
             dtype=torch.float64 if self.net_.is_plain_in_eval_ else torch.float32,
         )
+
+    def _reported(self, read, n_rows):
+        block, done = self._searched_at_once(), 0
+
+        def read_and_report(found, x):
+            nonlocal done
+            done = min(done + block, n_rows)
+            sys.stdout.write(f"search: {done} of {n_rows} rows\n")
+            return read(found, x)
+
+        return read_and_report
+
+    def _searched_at_once(self):
+        """Rows of a block, a power of 2: memory is that of hundreds of maps for each value."""
+        most_rows, most_values = _SEARCHED_AT_ONCE[self.device_.type]
+        rows = min(most_rows, most_values // (self.n_features_in_ * self.n_restarts))
+        return 2 ** max(0, rows.bit_length() - 1)
 
 
 class AdversarialLoss(nn.Module):
@@ -359,7 +391,16 @@ class AdversarialLoss(nn.Module):
     def draw(self, x, generator):
         """Return the rows of a turn, augmented in training, and one random code for each."""
         codes = random_codes(len(x), self.n_components, generator).to(x.device)
-        return x if self.augment is None or not self.training else self.augment(x, generator), codes
+        if self.augment is None or not self.training:
+            return x, codes
+        changed = self.augment(x, generator)
+        if not isinstance(changed, torch.Tensor) or changed.shape != x.shape or changed.dtype != x.dtype:
+            got = f"{tuple(changed.shape)} {changed.dtype}" if isinstance(changed, torch.Tensor) else repr(changed)
+            raise ValueError(
+                f"augment returned {got[:80]}, expected a tensor of the shape and dtype of the batch, {tuple(x.shape)} "
+                f"{x.dtype}; return the changed batch."
+            )
+        return changed, codes
 
     def loss_of(self, player, module, x, codes):
         """Loss of one player, a scalar."""

@@ -62,7 +62,7 @@ class LatentSearch(nn.Module):
 
     def forward(self, x):
         n_rows, n_restarts = len(x), len(self.starts)
-        features = self.module.discriminator.features(x).repeat_interleave(n_restarts, 0)
+        features = self.module.discriminator.features(x.clone()).repeat_interleave(n_restarts, 0)
         rows = x.repeat_interleave(n_restarts, 0)
         best_codes = codes = self.starts.to(x.dtype).repeat(n_rows, 1).requires_grad_()
         best_losses = torch.full_like(codes[:, 0], torch.inf, requires_grad=False)
@@ -81,8 +81,8 @@ class LatentSearch(nn.Module):
         return Found(*self._losses(x, features[best], code), code)
 
     def _losses(self, rows, features, codes):
-        generated = self.module.generator(codes)
+        generated = self.module.generator(codes.clone())  # copies, as a network may work in place
         residual = (rows - generated).abs().flatten(1).mean(1)
-        discrimination = (features - self.module.discriminator.features(generated)).abs().mean(1)
+        discrimination = (features - self.module.discriminator.features(generated.clone())).abs().mean(1)
         loss = (1 - self.feature_weight) * residual + self.feature_weight * discrimination
         return loss, residual, discrimination, generated

@@ -12,7 +12,7 @@ from ..reconstruction import CAE
 from ._ctrl_c import CtrlC
 from ._data import load_data
 from ._fit import FitFile, fingerprint
-from ._methods import METHODS, WITHOUT_NETWORK, choose_device, parse_methods
+from ._methods import DEFAULT_METHODS, WITHOUT_NETWORK, choose_device, parse_methods
 from ._progress import Progress
 from ._report import require_matplotlib, write_report
 from ._table import write_csv
@@ -69,7 +69,7 @@ def compare(
     data,
     output,
     *,
-    methods=tuple(METHODS),
+    methods=DEFAULT_METHODS,
     seeds=3,
     epochs=1000,
     channels=None,
@@ -91,7 +91,8 @@ def compare(
     output : str or path-like
         Folder for the results; made where it is missing.
     methods : sequence of str
-        Names among `METHODS`, as `parse_methods` reads them.
+        Names among `METHODS`, as `parse_methods` reads them; by default all but AnoGAN, which searches a code for
+        every row, minutes to hours of it.
     seeds : int, default=3
         Number of fits of each method.
     epochs : int, default=1000

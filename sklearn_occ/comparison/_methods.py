@@ -23,6 +23,7 @@ METHODS = {
     "SAE": lambda seed, network: SAE(random_state=seed, **network),
     "ConOCC": lambda seed, network: ConOCC(random_state=seed, **network),
 }
+DEFAULT_METHODS = tuple(name for name in METHODS if name != "AnoGAN")  # it searches a code for every row: hours
 WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction"}
 
 

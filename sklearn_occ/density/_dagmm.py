@@ -8,8 +8,13 @@ from torch import nn
 
 from .._docstrings import with_shared_docs
 from ..engine import BaseReconstruction
-from ..nn import default_code_width, mean_squared_error
-from ..nn._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
+from ..nn import (
+    MixtureAutoencoder,
+    default_code_width,
+    mean_squared_error,
+    mixture_log_density,
+    mixture_statistics,
+)
 
 _WIDEST_CODE = 8
 
@@ -72,6 +77,7 @@ class DAGMM(BaseReconstruction):
     lr : float, default=1e-3
         Learning rate. Zong et al. have 1e-4, with many more steps.
     {training parameters}
+    {weight decay}
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}

@@ -2,7 +2,7 @@
 
 from ._adversarial import AdversarialNet
 from ._autoencoder import BaseAutoencoder, BaseReconstruction
-from ._codes import BaseCodes, DecodingMixin, float_dtype
+from ._codes import BaseCodes, DecodingMixin
 from ._deep import BaseDeepOneClass
 from ._seeding import RandomStream
 from ._statistics import all_codes, total_variance
@@ -16,6 +16,5 @@ __all__ = [
     "DecodingMixin",
     "RandomStream",
     "all_codes",
-    "float_dtype",
     "total_variance",
 ]

@@ -20,11 +20,15 @@ class AdversarialNet(OneClassNet):
         """One pass, recording each player's mean loss besides their sum."""
         if iterator is None:
             return
-        self.turns_ = {player: [] for player in self.criterion_.players}
-        super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
-        for player, losses in self.turns_.items():
-            self.history.record(f"{prefix}_{player}_loss", float(np.mean(torch.stack(losses).tolist())))
-        del self.turns_
+        self.turns_ = []
+        try:
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+            n_rows, losses = zip(*self.turns_, strict=True)
+        finally:
+            del self.turns_
+        means = np.average(torch.stack(losses).double().cpu().numpy(), axis=0, weights=n_rows)
+        for player, mean in zip(self.criterion_.players, means.tolist(), strict=True):
+            self.history.record(f"{prefix}_{player}_loss", mean)
 
     def train_step(self, batch, **fit_params):
         """One optimizer step of each player."""
@@ -32,29 +36,35 @@ class AdversarialNet(OneClassNet):
             drawn = self.criterion_.draw(batch[0], generator)
         losses = []
         for player in self.criterion_.players:
-            weights = dict(self.module_.get_submodule(player).named_parameters())
+            loss = self._loss_of(player, drawn)
+            losses.append(loss.detach())
+            weights = {
+                name: weight
+                for name, weight in self.module_.get_submodule(player).named_parameters()
+                if weight.requires_grad
+            }
+            if not weights:  # a network of the user's that is to stay as it is
+                continue
             self.optimizer_.zero_grad()
-            with self.private_random():
-                loss = self.criterion_.loss_of(player, self.module_, *drawn)
-            loss.backward(inputs=[weight for weight in weights.values() if weight.requires_grad])
+            loss.backward(inputs=list(weights.values()))
             if self.watched_:
                 self.notify("on_grad_computed", named_parameters=weights.items(), batch=batch, training=True)
             self.optimizer_.step()
-            losses.append(self._noted(player, loss.detach()))
-        return {"loss": sum(losses), "y_pred": None}
+        return self._noted(batch, losses)
 
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
         """Losses on rows held out, with the same random codes in each epoch."""
         with RandomStream(self.seed).generator() as generator:
             drawn = self.criterion_.draw(batch[0], generator)
-        with self.private_random():
-            losses = [
-                self._noted(player, self.criterion_.loss_of(player, self.module_, *drawn))
-                for player in self.criterion_.players
-            ]
-        return {"loss": sum(losses), "y_pred": None}
+        return self._noted(batch, [self._loss_of(player, drawn) for player in self.criterion_.players])
 
-    def _noted(self, player, loss):
-        self.turns_[player].append(loss)
-        return loss
+    def _loss_of(self, player, drawn):
+        if not self._is_plain_now():  # a network may work in place
+            drawn = [part.clone() for part in drawn]
+        with self.private_random():
+            return self.criterion_.loss_of(player, self.module_, *drawn)
+
+    def _noted(self, batch, losses):
+        self.turns_.append((len(batch[0]), torch.stack(losses)))
+        return {"loss": sum(losses), "y_pred": None}

@@ -2,9 +2,9 @@
 
 from sklearn.utils.validation import check_is_fitted
 
-from .._input import as_array
+from .._input import as_array, float_dtype
 from ..nn import Autoencoder, build_decoder, build_encoder, default_code_width
-from ._codes import BaseCodes, DecodingMixin, float_dtype
+from ._codes import BaseCodes, DecodingMixin
 
 
 class BaseAutoencoder(BaseCodes):

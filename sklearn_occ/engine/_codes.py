@@ -83,8 +83,3 @@ class DecodingMixin:
             )
         rows = self._evaluate(codes, lambda outputs, z: outputs, module=self._decoder)
         return rows.reshape(len(codes), *self._row_shape).astype(codes.dtype, copy=False)
-
-
-def float_dtype(X):
-    """Precision of what is computed from `X`: float32 for uint8."""
-    return np.float32 if X.dtype == np.uint8 else X.dtype

@@ -142,7 +142,7 @@ class BaseDeepOneClass(BaseOneClass):
                 f"{self._epochs_in_all - started_with} epochs; the estimator works with what it has learned. Fit with "
                 "warm_start=True to go on.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _prepare(self, X):

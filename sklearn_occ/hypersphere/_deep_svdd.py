@@ -11,13 +11,13 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from .._docstrings import with_shared_docs
-from ..engine import BaseAutoencoder, RandomStream, all_codes
+from ..engine import BaseAutoencoder, RandomStream, all_codes, total_variance
 from ..nn import mean_squared_error, squared_error
 
 _NEAREST_TO_ZERO = 0.1  # coordinates of the centre keep this distance from 0
 _WARM_UP = 10  # epochs before the radius is first set
 _DISTINCT = 0.95  # share of distinct rows with a distance of their own
-_AWAY = 1e-3  # squared distance of rows of shuffled values, in units of the centre's squared length
+_LEAST_RESPONSE = 1e-3  # of the code to shuffled values, see `_response_to_shuffling`
 _MOST_SHUFFLED = 1000  # rows
 
 
@@ -59,6 +59,8 @@ class DeepSVDD(BaseAutoencoder):
     lr : float, default=1e-4
         Learning rate of both stages.
     {training parameters}
+    weight_decay : float, default=5e-7
+        L2 penalty on the weights, as the optimizer defines it.
     contamination : "auto", float in (0, 0.5] or None, default="auto"
         "auto": the threshold is the hypersphere, `d2(x) = R^2`. A float: that share of the calibration rows lies
         below the threshold. None: the lowest of them is the threshold.
@@ -82,8 +84,9 @@ class DeepSVDD(BaseAutoencoder):
     -----
     ConvergenceWarning
         When the encoder has collapsed. Rows that resemble no training row are made of the first 1000 by shuffling the
-        values of each pixel over the rows; their mean `d2` is below 1e-3 of `||c||^2`. Or fewer than 95 % of the
-        distinct training rows have a distance of their own.
+        values of each pixel over the rows; their mean `d2`, in units of `||c||^2`, is below 1e-3 of the variance of
+        the rows in units of their mean squared length. Or fewer than 95 % of the distinct training rows have a
+        distance of their own. With a single feature shuffled rows are the training rows, so that the first says little.
 
     References
     ----------
@@ -185,10 +188,10 @@ class DeepSVDD(BaseAutoencoder):
         return [("radius", RadiusSchedule())] if self.objective == "soft-boundary" else []
 
     def _train(self, net, X, X_valid):
-        net.module_.pretrains = True
-        net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
-        net.module_.pretrains = False
         if not net.epochs_.get("train"):
+            net.module_.pretrains = True
+            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
+            net.module_.pretrains = False
             net.criterion_.set_center(all_codes(net, X))
         super()._train(net, X, X_valid)
         codes = all_codes(net, X)
@@ -196,26 +199,34 @@ class DeepSVDD(BaseAutoencoder):
         self._warn_of_collapse(net, X, codes)
 
     def _warn_of_collapse(self, net, X, codes):
-        n_distinct = len(net.criterion_.distances(codes).unique())
-        if n_distinct < _DISTINCT * len(X):
-            n_distinct += len(X) - len(X.flatten(1).unique(dim=0))
-        shuffled = all_codes(net, self._shuffled(X[:_MOST_SHUFFLED]))
-        away = float(net.criterion_.distances(shuffled).mean() / net.criterion_.center.double().square().sum())
-        if away < _AWAY or n_distinct < _DISTINCT * len(X):
+        n_distinct, n_rows = len(net.criterion_.distances(codes).unique()), len(X)
+        if n_distinct < _DISTINCT * n_rows:  # duplicates among the rows are no sign
+            n_rows = len(X.flatten(1).unique(dim=0))
+        response = self._response_to_shuffling(net, X[:_MOST_SHUFFLED])
+        if response < _LEAST_RESPONSE or n_distinct < _DISTINCT * n_rows:
             warnings.warn(
-                f"{type(self).__name__} has collapsed: rows of shuffled values have {away:.1g} of the centre's squared "
-                f"length as squared distance from it, expected at least {_AWAY:g}, and the {len(X)} training rows have "
-                f"{n_distinct} distinct distances. Use an encoder without biases, learnt batch-norm shifts and bounded "
-                "activations, fewer epochs or a lower lr.",
+                f"{type(self).__name__} has collapsed: shuffled rows are away from the centre by {response:.1g} of "
+                f"what their values differ, expected at least {_LEAST_RESPONSE:g}, and the {n_rows} distinct training "
+                f"rows have {n_distinct} distinct distances. Use an encoder without biases, learnt batch-norm shifts "
+                "and bounded activations, fewer epochs or a lower lr.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=7,
             )
 
-    def _shuffled(self, X):
-        """Each pixel (feature) shuffled over the rows by itself: rows that resemble none, of the same values."""
+    def _response_to_shuffling(self, net, X):
+        """Mean `d2` of shuffled rows by `||c||^2`, over the variance of the rows by their mean squared length.
+
+        Each pixel (feature) is shuffled over the rows by itself: rows that resemble none, of the same values.
+        """
         with RandomStream(self._seed).generator() as generator:
             order = torch.rand((len(X), X[0].numel()), generator=generator).argsort(0).to(X.device)
-        return X.flatten(1).gather(0, order).reshape(X.shape)
+        shuffled = X.flatten(1).gather(0, order).reshape(X.shape)
+        moved = (
+            net.criterion_.distances(all_codes(net, shuffled)).mean() / net.criterion_.center.double().square().sum()
+        )
+        variance = total_variance(x for x, _ in net.get_iterator(X))
+        length = sum(float(x.double().square().sum()) for x, _ in net.get_iterator(X)) / len(X)
+        return float(moved) * length / variance
 
     def _score_samples(self, X):
         return self._evaluate(X, self.net_.criterion_.score_of_codes, module=self.net_.module_.encoder)

@@ -5,13 +5,13 @@ from ._adversarial import (
     GenerativeAdversarial,
     build_discriminator,
     default_table_generator,
-    random_flip,
-    random_shift,
 )
+from ._augmentation import random_flip, random_shift
 from ._autoencoder import Autoencoder, build_decoder, build_encoder, default_code_width
 from ._convolutional import ConvDecoder, ConvEncoder
 from ._dense import DenseDecoder, DenseEncoder
 from ._losses import ReconstructionLoss, mean_squared_error, squared_error
+from ._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
 
 __all__ = [
     "Autoencoder",
@@ -21,6 +21,7 @@ __all__ = [
     "DenseEncoder",
     "Discriminator",
     "GenerativeAdversarial",
+    "MixtureAutoencoder",
     "ReconstructionLoss",
     "build_decoder",
     "build_discriminator",
@@ -28,6 +29,8 @@ __all__ = [
     "default_code_width",
     "default_table_generator",
     "mean_squared_error",
+    "mixture_log_density",
+    "mixture_statistics",
     "random_flip",
     "random_shift",
     "squared_error",

@@ -1,8 +1,7 @@
-"""The networks of a generative adversarial model, and the small changes of images it is trained with."""
+"""The networks of a generative adversarial model."""
 
 import copy
 
-import torch
 from torch import nn
 
 from . import _convolutional, _dense
@@ -78,7 +77,7 @@ def build_discriminator(discriminator, shape, channels):
         features = nn.Sequential(_convolutional.ConvEncoder(shape, 1, channels).convolutions, nn.Flatten())
     else:
         features = _dense.mlp((shape[0], *_TABLE_WIDTHS), slope=_SLOPE, last=True)
-    output = probe(features, shape)
+    output = probe(features, shape, f"The discriminator cannot take rows of shape {shape}")
     if output.ndim != 2:
         raise ValueError(
             f"The discriminator turns 2 rows of shape {shape} into shape {tuple(output.shape)}, expected the features "
@@ -90,35 +89,3 @@ def build_discriminator(discriminator, shape, channels):
 def default_table_generator(n_components, shape):
     """Generator of rows of a table: two hidden layers, mirrored from the discriminator's."""
     return _dense.mlp((n_components, *_TABLE_WIDTHS[::-1], *shape), slope=_SLOPE)
-
-
-def random_shift(x, generator, most):
-    """Move each image by whole pixels, up to the share `most` of its sides, repeating its edge.
-
-    Parameters
-    ----------
-    x : tensor of shape (b, C, H, W)
-        Images.
-    generator : torch.Generator
-        On the CPU.
-    most : float
-        Largest shift along a side, in units of the side, rounded to pixels, at least one.
-
-    Returns
-    -------
-    x : tensor of shape (b, C, H, W)
-    """
-    places = []
-    for side in x.shape[2:]:
-        pixels = max(1, round(most * side))
-        shift = torch.randint(-pixels, pixels + 1, (len(x), 1), generator=generator)
-        places.append((torch.arange(side) + shift).clamp(0, side - 1).to(x.device))  # (b, side)
-    rows, columns = places
-    images = torch.arange(len(x), device=x.device)[:, None, None]
-    return x.movedim(1, -1)[images, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
-
-
-def random_flip(x, generator):
-    """Mirror each image (b, C, H, W) left to right with probability 1/2."""
-    flipped = torch.randint(2, (len(x), 1, 1, 1), generator=generator, dtype=torch.bool).to(x.device)
-    return torch.where(flipped, x.flip(-1), x)

@@ -68,7 +68,7 @@ def build_encoder(encoder, shape, n_components, channels, *, default_width=None,
         built = _convolutional.ConvEncoder(shape, n_components, channels, bias=bias)
     else:
         built = _dense.DenseEncoder(shape, n_components, bias=bias)
-    code = probe(built, shape)
+    code = probe(built, shape, f"The encoder cannot take rows of shape {shape}")
     if code.ndim != 2 or wanted not in (None, code.shape[1]):
         width = "n_components" if wanted is None else wanted
         raise ValueError(
@@ -78,8 +78,11 @@ def build_encoder(encoder, shape, n_components, channels, *, default_width=None,
     return built, code.shape[1]
 
 
-def build_decoder(decoder, n_components, shape, channels):
-    """Decoder from codes of width `n_components` to rows of `shape`; parameters as in `build_encoder`."""
+def build_decoder(decoder, n_components, shape, channels, *, name="decoder"):
+    """Decoder from codes of width `n_components` to rows of `shape`; parameters as in `build_encoder`.
+
+    `name` is what errors call it: the estimator's parameter.
+    """
     if isinstance(decoder, nn.Module):
         built = copy.deepcopy(decoder).cpu()
     elif decoder is not None:
@@ -88,11 +91,11 @@ def build_decoder(decoder, n_components, shape, channels):
         built = _convolutional.ConvDecoder(n_components, shape, channels)
     else:
         built = _dense.DenseDecoder(n_components, shape)
-    output = probe(built, (n_components,))
+    output = probe(built, (n_components,), f"The {name} cannot take codes of width n_components={n_components}")
     if tuple(output.shape[1:]) != tuple(shape):
         raise ValueError(
-            f"The decoder turns codes of width {n_components} into rows of shape {tuple(output.shape[1:])}, expected "
-            f"{shape}; change its last layers, or pass decoder=None for the default."
+            f"The {name} turns codes of width {n_components} into rows of shape {tuple(output.shape[1:])}, expected "
+            f"{shape}; change its last layers, or pass {name}=None for the default."
         )
     return built
 
@@ -101,14 +104,22 @@ def _network_for(shape):
     return _convolutional if len(shape) == 3 else _dense
 
 
-def probe(module, shape):
-    """Output for two rows of zeros, in eval mode; it also sets the sizes of lazy layers."""
+def probe(module, shape, complaint):
+    """Output for two rows of zeros, in eval mode; it also sets the sizes of lazy layers.
+
+    `complaint` begins the error of a module that cannot take them.
+    """
     if not isinstance(module, nn.Module):
         raise TypeError(
             f"A factory of a network returned {type(module).__name__}, expected a torch.nn.Module; return one."
         )
     training = module.training
-    with torch.no_grad():
-        output = module.eval()(torch.zeros(2, *shape))
+    try:
+        with torch.no_grad():
+            output = module.eval()(torch.zeros(2, *shape))
+    except RuntimeError as error:
+        raise ValueError(f"{complaint}: {' '.join(str(error).split())}; change its first layers.") from error
+    if not isinstance(output, torch.Tensor):
+        raise TypeError(f"A network returned {type(output).__name__}, expected a single torch.Tensor; return one.")
     module.train(training)
     return output

@@ -88,7 +88,7 @@ def _maps(image_shape, channels):
     if min(sides) < _SMALLEST_SIDE:
         raise ValueError(
             f"Images of {sides[0]} x {sides[1]} pixels are too small for the default network, which needs at least "
-            f"{_SMALLEST_SIDE} x {_SMALLEST_SIDE}; enlarge them, or pass networks of your own as encoder= and decoder=."
+            f"{_SMALLEST_SIDE} x {_SMALLEST_SIDE}; enlarge them, or pass networks of your own."
         )
     maps = [(n_channels, tuple(sides))]
     n_next = channels

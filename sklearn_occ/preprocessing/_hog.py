@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from .._input import ImageInputMixin, as_float
+from .._input import ImageInputMixin, as_float, float_dtype
 from .._optional import require
 
 
@@ -138,8 +138,7 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, Ba
         images = self._read_X(X, reset=False)
         hog = require("skimage.feature", purpose="HOG").hog
         images = images.reshape(len(images), *(self.image_shape_ or (1, 1, self.n_features_in_)))
-        dtype = np.float32 if images.dtype == np.uint8 else images.dtype
-        features = np.empty((len(images), self._n_features_out), dtype=dtype)
+        features = np.empty((len(images), self._n_features_out), dtype=float_dtype(images))
         grey = images.shape[1] == 1
         for row, image in enumerate(images):  # (C, H, W)
             with np.errstate(over="ignore", invalid="ignore"):  # refused below

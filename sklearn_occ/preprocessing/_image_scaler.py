@@ -5,7 +5,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, 
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._input import ImageInputMixin, as_array, as_float
+from .._input import ImageInputMixin, as_array, as_float, float_dtype
 from .._optional import require
 
 _BLOCK_VALUES = 2**20  # 8 MB of float64: four arrays of this size at most besides the result
@@ -122,7 +122,7 @@ class ImageScaler(OneToOneFeatureMixin, TransformerMixin, ImageInputMixin, BaseE
         check_is_fitted(self)
         X = as_array(X)
         rows = self._read_X(X, reset=False)
-        images = np.empty(rows.shape, dtype=np.float32 if rows.dtype == np.uint8 else rows.dtype)
+        images = np.empty(rows.shape, dtype=float_dtype(rows))
         step = max(1, _BLOCK_VALUES // self.n_features_in_)
         for start in range(0, len(rows), step):
             block = as_float(rows[start : start + step])

@@ -22,6 +22,7 @@ class CAE(BaseReconstruction):
     lr : float, default=1e-4
         Learning rate; of the paper's two, 1e-3 and 1e-4, the one that it found better.
     {training parameters}
+    {weight decay}
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}

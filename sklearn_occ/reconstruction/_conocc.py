@@ -36,7 +36,8 @@ class ConOCC(BaseReconstruction):
     Parameters
     ----------
     gamma : float, default=10.0
-        Weight of the constraint, at least 0; 0 is a CAE.
+        Weight of the constraint, at least 0; 0 is a CAE. It matters little with the "alternating" schedule: Adam's
+        steps do not depend on the scale of a loss that is trained alone.
     update_interval : int, default=60
         Epochs between two updates of `mu` (T in the paper). At most half of `max_epochs` counts, so that
         `mu` acts in every fit of two epochs or more; see `update_interval_`.
@@ -51,6 +52,7 @@ class ConOCC(BaseReconstruction):
     lr : float, default=1e-3
         Learning rate.
     {training parameters}
+    {weight decay}
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}
@@ -186,7 +188,7 @@ class ConOCC(BaseReconstruction):
                 f"have {variance / of_rows:.1g} of the rows' variance, below {_VARIANCE_FLOOR:g}, so the score is "
                 f"little more than the distance to the mean row. Lower gamma, now {self.gamma:g}.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
 
@@ -258,7 +260,7 @@ class CentreSchedule(Callback):
         done = net.epochs_["train"]
         if self.schedule == "joint":
             net.criterion_.phase = "reconstruction" if done < self.interval else "both"
-        elif self._in_period(done) == self.interval:
+        elif self._in_period(done) == self.interval and net.criterion_.gamma:
             net.criterion_.phase = "constraint"
             net.freeze("decoder")
         else:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._contract import BaseOneClass
 from .._docstrings import with_shared_docs
-from .._input import as_array, as_float
+from .._input import as_array, as_float, float_dtype
 
 _BLOCK_VALUES = 2**20  # 8 MB of float64: three arrays of this size at most besides the result
 _TRUNCATED = ("arpack", "randomized")  # these have to be told the number of components
@@ -117,7 +117,7 @@ class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseO
         """
         check_is_fitted(self)
         rows = self._read_X(X, reset=False)
-        codes = np.empty((len(rows), self.n_components_), dtype=_float_dtype(rows))
+        codes = np.empty((len(rows), self.n_components_), dtype=float_dtype(rows))
         for block in self._blocks(rows):
             codes[block] = self._centred(rows[block]) @ self.pca_.components_.T
         return codes
@@ -163,7 +163,7 @@ class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseO
         """
         check_is_fitted(self)
         rows = self._read_X(X, reset=False)
-        reconstruction = np.empty((len(rows), self.n_features_in_), dtype=_float_dtype(rows))
+        reconstruction = np.empty((len(rows), self.n_features_in_), dtype=float_dtype(rows))
         for block in self._blocks(rows):
             reconstruction[block] = self._projected(self._centred(rows[block])) + self.pca_.mean_
         return reconstruction.reshape(as_array(X).shape)
@@ -233,7 +233,3 @@ class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseO
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _float_dtype(X):
-    return np.float32 if X.dtype == np.uint8 else X.dtype

@@ -31,6 +31,7 @@ class SAE(BaseReconstruction):
     lr : float, default=1e-3
         Learning rate.
     {training parameters}
+    {weight decay}
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}

@@ -382,8 +382,9 @@ def test_a_frozen_part_stays_put(blobs):
 
 
 @pytest.mark.gpu
-def test_cuda_agrees_with_the_cpu(X):
-    scores = [quick("ConOCC", device=device, max_epochs=5).fit(X).score_samples(X) for device in ("cpu", "cuda")]
+@pytest.mark.parametrize("name", ONE_NETWORK)
+def test_cuda_agrees_with_the_cpu(name, X):
+    scores = [quick(name, device=device, max_epochs=5).fit(X).score_samples(X) for device in ("cpu", "cuda")]
     np.testing.assert_allclose(scores[1], scores[0], rtol=1e-2)
 
 

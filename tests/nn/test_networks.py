@@ -14,6 +14,7 @@ from sklearn_occ.nn import (
     squared_error,
 )
 from sklearn_occ.nn._convolutional import _maps, default_code_width
+from sklearn_occ.nn._dense import mlp
 
 
 def outputs_of(module, kind, x):
@@ -85,6 +86,44 @@ def test_dense_networks_mirror_each_other():
     up = [(layer.out_features, layer.in_features) for layer in decoder if isinstance(layer, nn.Linear)]
     assert down == up[::-1]
     assert not isinstance(encoder[-1], nn.LeakyReLU) and not isinstance(decoder[-1], nn.LeakyReLU)
+
+
+def test_without_biases_no_layer_can_shift():
+    x = torch.randn(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    convolutional, dense = ConvEncoder((1, 16, 16), 5, 4, bias=False), DenseEncoder((9,), 3, bias=False)
+    for encoder in (convolutional, dense):
+        assert not [key for key, parameter in encoder.named_parameters() if "bias" in key or parameter.ndim == 1]
+    norms = [layer for layer in convolutional.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert len(norms) == 2 and not any(layer.affine for layer in norms)
+    # What is left is homogeneous: a row twice as long has a code twice as long, and 0 stays 0.
+    convolutional.eval()
+    torch.testing.assert_close(convolutional(2 * x), 2 * convolutional(x))
+    torch.testing.assert_close(dense(2 * x.flatten(1)[:, :9]), 2 * dense(x.flatten(1)[:, :9]))
+    assert not convolutional(0 * x).any()
+
+
+def test_biases_are_the_default_and_leave_the_other_weights_as_they_are():
+    shapes = {}
+    for bias in (True, False):
+        for encoder in (ConvEncoder((1, 16, 16), 5, 4, bias=bias), DenseEncoder((9,), 3, bias=bias)):
+            shapes.setdefault(bias, []).extend(p.shape for p in encoder.parameters() if p.ndim > 1)
+    assert shapes[True] == shapes[False]
+    with_bias, without = (build_encoder(None, (1, 16, 16), None, 4, bias=bias)[0] for bias in (True, False))
+    assert str(with_bias) == str(build_encoder(None, (1, 16, 16), None, 4)[0]) != str(without)
+    assert sum("bias" in key for key, _ in with_bias.named_parameters()) == 5  # two stages of two layers, and the code
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_mlp(last):
+    module = mlp((7, 5, 3), slope=0.3, last=last)
+    x = torch.randn(4, 7, generator=torch.Generator().manual_seed(0))
+    expected = x
+    for k in (0, 2):
+        expected = expected @ module[k].weight.T + module[k].bias
+        if k == 0 or last:
+            expected = torch.where(expected > 0, expected, 0.3 * expected)
+    torch.testing.assert_close(module(x), expected)
+    assert len(module) == 3 + last
 
 
 def test_squared_error():

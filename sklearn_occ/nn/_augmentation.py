@@ -1,0 +1,35 @@
+"""Small random changes of images."""
+
+import torch
+
+
+def random_shift(x, generator, most):
+    """Move each image by whole pixels, up to the share `most` of its sides, repeating its edge.
+
+    Parameters
+    ----------
+    x : tensor of shape (b, C, H, W)
+        Images.
+    generator : torch.Generator
+        On the CPU.
+    most : float
+        Largest shift along a side, in units of the side, rounded to pixels, at least one.
+
+    Returns
+    -------
+    x : tensor of shape (b, C, H, W)
+    """
+    places = []
+    for side in x.shape[2:]:
+        pixels = max(1, round(most * side))
+        shift = torch.randint(-pixels, pixels + 1, (len(x), 1), generator=generator)
+        places.append((torch.arange(side) + shift).clamp(0, side - 1).to(x.device))  # (b, side)
+    rows, columns = places
+    images = torch.arange(len(x), device=x.device)[:, None, None]
+    return x.movedim(1, -1)[images, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
+
+
+def random_flip(x, generator):
+    """Mirror each image (b, C, H, W) left to right with probability 1/2."""
+    flipped = torch.randint(2, (len(x), 1, 1, 1), generator=generator, dtype=torch.bool).to(x.device)
+    return torch.where(flipped, x.flip(-1), x)
