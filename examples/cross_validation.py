@@ -16,21 +16,21 @@ def main():
     X = np.concatenate([digits.X_train, digits.X_test])
     y = np.concatenate([np.ones(len(digits.X_train), dtype=int), digits.y_test])
 
-    pipeline = make_pipeline(ImageScaler("l2"), ConOCC(max_epochs=60, channels=16, random_state=0))
+    pipeline = make_pipeline(ImageScaler("l2"), ConOCC(max_epochs=200, channels=16, random_state=0))
     search = GridSearchCV(
         MajorityOnly(pipeline),
-        {"estimator__conocc__gamma": [0.01, 0.1, 1.0]},
+        {"estimator__conocc__n_components": [4, 16, 64]},
         cv=OneClassKFold(4, shuffle=True, random_state=0),
         scoring={"auc": "roc_auc", "aupr_min": aupr_minority_scorer},
         refit="auc",
     ).fit(X, y)
-    for gamma, auc, aupr in zip(
-        search.cv_results_["param_estimator__conocc__gamma"],
+    for width, auc, aupr in zip(
+        search.cv_results_["param_estimator__conocc__n_components"],
         search.cv_results_["mean_test_auc"],
         search.cv_results_["mean_test_aupr_min"],
         strict=True,
     ):
-        print(f"gamma {gamma:5}: AUC {auc:.3f}, AUPR-min {aupr:.3f}")
+        print(f"code of {width:2}: AUC {auc:.3f}, AUPR-min {aupr:.3f}")
     print(f"chosen: {search.best_params_}, fitted on {(y == 1).sum()} majority rows")
 
 

@@ -6,7 +6,7 @@ from ._adversarial import (
     build_discriminator,
     default_table_generator,
 )
-from ._augmentation import random_flip, random_shift
+from ._augmentation import AUGMENTATIONS, random_flip, random_shift
 from ._autoencoder import Autoencoder, build_decoder, build_encoder, default_code_width
 from ._convolutional import ConvDecoder, ConvEncoder
 from ._dense import DenseDecoder, DenseEncoder
@@ -14,6 +14,7 @@ from ._losses import ReconstructionLoss, mean_squared_error, squared_error
 from ._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
 
 __all__ = [
+    "AUGMENTATIONS",
     "Autoencoder",
     "ConvDecoder",
     "ConvEncoder",

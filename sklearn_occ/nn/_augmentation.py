@@ -3,7 +3,7 @@
 import torch
 
 
-def random_shift(x, generator, most):
+def random_shift(x, generator, most=0.05):
     """Move each image by whole pixels, up to the share `most` of its sides, repeating its edge.
 
     Parameters
@@ -33,3 +33,11 @@ def random_flip(x, generator):
     """Mirror each image (b, C, H, W) left to right with probability 1/2."""
     flipped = torch.randint(2, (len(x), 1, 1, 1), generator=generator, dtype=torch.bool).to(x.device)
     return torch.where(flipped, x.flip(-1), x)
+
+
+def random_shift_and_flip(x, generator):
+    """Images (b, C, H, W) shifted by up to 5 % of their sides, and mirrored with probability 1/2."""
+    return random_flip(random_shift(x, generator), generator)
+
+
+AUGMENTATIONS = {"shift": random_shift, "shift-flip": random_shift_and_flip}

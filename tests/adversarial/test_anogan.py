@@ -13,7 +13,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_occ import AnoGAN
-from sklearn_occ.adversarial._anogan import AdversarialLoss
+from sklearn_occ.adversarial._adversarial_loss import AdversarialLoss
 from sklearn_occ.adversarial._latent_search import LatentSearch
 from sklearn_occ.datasets import load_one_class_digits
 from sklearn_occ.engine import RandomStream
@@ -506,3 +506,11 @@ def test_training_finds_digits_better_than_the_untrained_networks():
         for params in ({"lr": 1e-30, "max_epochs": 1}, {"lr": 1e-3, "max_epochs": 60})
     )
     assert after.mean() - before.mean() > 2 * max(before.std(ddof=1), after.std(ddof=1)), (before, after)
+
+
+def test_verbose_counts_the_rows_that_were_searched(blobs, capsys):
+    quick("AnoGAN", verbose=1).fit(blobs(150))
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("search:")]
+    assert lines[-1] == "search: 150 of 150 rows" and len(lines) > 1
+    quick("AnoGAN").fit(blobs(20))
+    assert "search" not in capsys.readouterr().out

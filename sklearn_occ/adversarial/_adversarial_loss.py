@@ -1,0 +1,59 @@
+"""AdversarialLoss: what generator and discriminator play for."""
+
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+
+class AdversarialLoss(nn.Module):
+    """Losses of the two players (Goodfellow et al. 2014, the generator's in its non-saturating form).
+
+    Parameters
+    ----------
+    n_components : int
+        Width of the code.
+    augment : callable or None
+        What changes a batch of training rows.
+
+    Attributes
+    ----------
+    first_variance : tensor, a scalar
+        Variance of generated rows before training; a buffer.
+    """
+
+    players = ("discriminator", "generator")
+
+    def __init__(self, n_components, augment=None):
+        super().__init__()
+        self.n_components = n_components
+        self.augment = augment
+        self.register_buffer("first_variance", torch.tensor(0.0))
+
+    def draw(self, x, generator):
+        """Return the rows of a turn, augmented in training, and one random code for each."""
+        codes = random_codes(len(x), self.n_components, generator).to(x.device)
+        if self.augment is None or not self.training:
+            return x, codes
+        changed = self.augment(x, generator)
+        if not isinstance(changed, torch.Tensor) or changed.shape != x.shape or changed.dtype != x.dtype:
+            got = f"{tuple(changed.shape)} {changed.dtype}" if isinstance(changed, torch.Tensor) else repr(changed)
+            raise ValueError(
+                f"augment returned {got[:80]}, expected a tensor of the shape and dtype of the batch, {tuple(x.shape)} "
+                f"{x.dtype}; return the changed batch."
+            )
+        return changed, codes
+
+    def loss_of(self, player, module, x, codes):
+        """Loss of one player, a scalar."""
+        if player == "generator":
+            judged = module.discriminator(module.generator(codes))[1]
+            return binary_cross_entropy_with_logits(judged, torch.ones_like(judged))
+        real, made = module.discriminator(x)[1], module.discriminator(module.generator(codes).detach())[1]
+        return binary_cross_entropy_with_logits(real, torch.ones_like(real)) + binary_cross_entropy_with_logits(
+            made, torch.zeros_like(made)
+        )
+
+
+def random_codes(n, width, generator):
+    """Codes (n, width), uniform in [-1, 1]."""
+    return torch.rand(n, width, generator=generator) * 2 - 1
