@@ -48,6 +48,11 @@ REMEDIES = {  # for methods of table 2 below the paper's figures
     "ConOCC, joint schedule": ("ConOCC", {"schedule": "joint"}),
     "ConOCC, distance score": ("ConOCC", {"score_function": "distance"}),
 }
+CODES = {
+    "CAE": ("CAE", {}),
+    "ConOCC, alternating": ("ConOCC", {"schedule": "alternating"}),
+    "ConOCC, joint": ("ConOCC", {"schedule": "joint"}),
+}
 RATES = (1e-3, 1e-4)
 GAMMAS = (1e-2, 1e-1, 1.0, 10.0)
 INTERVALS = (20, 40, 60, 80, 100)
@@ -217,7 +222,7 @@ def draw_surface(args, planes, surfaces, about):
 
 
 def cells_of_codes(args, experiment):
-    return [cell_of(args, experiment, method) for method in ("CAE", "ConOCC")]
+    return [cell_of(args, experiment, method, params=params) for method, params in CODES.values()]
 
 
 def show_codes(args, experiment):
@@ -226,9 +231,9 @@ def show_codes(args, experiment):
     about = f"{N_CODES} normal images of ChestX, {settings_line(args, 'codes')}"
     print(f"\ncodes, {about}: mean squared distance of the training codes from their mean, and relative to CAE's")
     rows = []
-    for cell, found in zip(cells, spread, strict=True):
+    for name, found in zip(CODES, spread, strict=True):
         relative = f"{found[0] / spread[0][0]:.4g}" if found and spread[0] else "-"
-        rows.append([cell["method"], f"{found[0]:.4g}" if found else "-", relative])
+        rows.append([name, f"{found[0]:.4g}" if found else "-", relative])
     _cells.print_table(["method", "mean squared distance", "relative to CAE"], rows)
     if all(spread):
         draw_codes(args, cells, about)
@@ -238,15 +243,15 @@ def draw_codes(args, cells, about):
     from matplotlib.figure import Figure
     from sklearn.manifold import TSNE
 
-    figure = Figure(figsize=(11, 5.8), layout="constrained", dpi=150)
-    for ax, cell in zip(figure.subplots(1, 2), cells, strict=True):
+    figure = Figure(figsize=(15, 5.8), layout="constrained", dpi=120)
+    for ax, name, cell in zip(figure.subplots(1, len(CODES)), CODES, cells, strict=True):
         arrays = _cells.read_arrays(cell, args.output)
         marked = [arrays["mu"][None]] if "mu" in arrays else []
         points = TSNE(random_state=0).fit_transform(np.concatenate([arrays["codes"], *marked]).astype(np.float64))
         ax.scatter(*points[:N_CODES].T, s=28, color="#0072b2", alpha=0.7, linewidth=0, label="training image")
         if marked:
             ax.scatter(*points[N_CODES:].T, s=260, color=CENTRE, marker="*", edgecolor=INK, label="centre mu")
-        ax.set_title(cell["method"], fontsize=14)
+        ax.set_title(name, fontsize=14)
         ax.set_xticks([])
         ax.set_yticks([])
     figure.legend(*ax.get_legend_handles_labels(), fontsize=12, loc="outside lower center", ncols=2, frameon=False)
