@@ -15,6 +15,9 @@ from skorch.callbacks import Callback
 from sklearn_occ import CAE, COCSVM, DAGMM, OCSVM, SAE, AnoGAN, ConOCC, DeepSVDD, PCAReconstruction
 from sklearn_occ.engine import BaseDeepOneClass
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs so; some tests press Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 QUICK = {
     "OCSVM": OCSVM(nu=0.2),
     "COCSVM": COCSVM(autoencoder=CAE(max_epochs=2, lr=1e-3), svm=OCSVM(nu=0.2)),
