@@ -61,8 +61,6 @@ def why_absent(name):
     """Why the method cannot run here, "" when it can."""
     if name in PYOD and find_spec("pyod") is None:
         return f'{name} is left out, as PyOD is not installed: pip install ".[bench]"'
-    if name in OURS and not hasattr(sklearn_occ, _CLASSES.get(name, name)):
-        return f"{name} is left out, as this sklearn_occ {sklearn_occ.__version__} has no {_CLASSES.get(name, name)}."
     return ""
 
 
@@ -85,8 +83,8 @@ def make(name, *, seed, epochs, channels, device, kind, n_features, checkpoint=N
         As far as the method has them.
     device : {"cpu", "cuda"}
         The same.
-    kind : {"images", "table"}
-        `channels` is for images only.
+    kind : {"images", "table", "features"}
+        `channels` is for images only; features are a table that is not standardised.
     n_features : int
         Values in a row, which PyOD's DeepSVDD wants to know.
     checkpoint : Path or None

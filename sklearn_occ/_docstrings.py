@@ -15,7 +15,7 @@ image_shape : tuple (H, W) or (C, H, W), default=None
 random_state : int, RandomState or None, default=None
     An int gives the same scores bit for bit on the same machine with the same number of threads. None draws
     one seed from NumPy's global generator.""",
-    "autoencoder parameters": """\
+    "encoder and decoder": """\
 encoder : torch.nn.Module or callable, default=None
     A module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a factory
     `encoder(shape, n_components)` that returns one; shape is (C, H, W), or (n_features,) for a table. None:
@@ -23,10 +23,12 @@ encoder : torch.nn.Module or callable, default=None
     (`nn.DenseEncoder`).
 decoder : torch.nn.Module or callable, default=None
     The way back, (b, n_components) -> (b, *shape), or a factory `decoder(n_components, shape)`. It ends
-    without an activation; `output_activation` follows it.
+    without an activation; `output_activation` follows it.""",
+    "width of the code": """\
 n_components : int, default=None
     Width of the code. None: 256 for images, at most a quarter of their values; half of the features
-    of a table, at most 32; or what a given `encoder` has.
+    of a table, at most 32; or what a given `encoder` has.""",
+    "channels and output": """\
 channels : int, default=64
     Channels of the first stage of the default network of images (64 in the paper); the following stages
     double them, up to eight times.

@@ -6,6 +6,7 @@ os.environ["SCIPY_ARRAY_API"] = "1"  # read when scipy is imported; without it s
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks; two threads crawl when a core is busy
 
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ QUICK = {
 DEEP = [name for name in QUICK if name not in ("OCSVM", "PCAReconstruction")]
 ONE_NETWORK = [name for name, estimator in QUICK.items() if isinstance(estimator, BaseDeepOneClass)]
 WITH_ENCODER = [name for name in ONE_NETWORK if hasattr(QUICK[name], "encoder")]  # one loss, which training lowers
+REAL_DATA = Path(os.environ.get("SKLEARN_OCC_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 NARROW = {"channels": 4, "autoencoder__channels": 4}
 
 
@@ -91,3 +93,20 @@ def blobs(n, seed=0, size=12, channels=None):
 @pytest.fixture(name="blobs")
 def blobs_fixture():
     return blobs
+
+
+@pytest.fixture
+def real_data(monkeypatch):
+    """`real_data(name)`: path of a file of real data; SKLEARN_OCC_DATA names its folder during the test.
+
+    Patients' images and other authors' tables have licences and sizes of their own and are not shipped: where a file is
+    absent the test is skipped, and what it would show is left to whoever has it.
+    """
+
+    def path_of(name):
+        if not (REAL_DATA / name).is_file():
+            pytest.skip(f"{name} is not shipped with the package: set SKLEARN_OCC_DATA to a folder that holds it")
+        monkeypatch.setenv("SKLEARN_OCC_DATA", str(REAL_DATA))
+        return REAL_DATA / name
+
+    return path_of

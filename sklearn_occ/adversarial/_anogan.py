@@ -120,9 +120,9 @@ class AnoGAN(DecodingMixin, BaseCodes):
     -----
     The search works on blocks of a fixed number of rows (a power of 2, at most 128 on the CPU), the last one padded, so
     that a single row costs as much as a block. `fit` searches all calibration rows once more after training; with
-    `checkpoint` a Ctrl-C there does not lose the training, and `verbose` counts the rows. `n_restarts`, `search_*`,
-    `feature_weight` and `score_function` are read when rows are scored; after a change of one of them fit again, with
-    the same checkpoint or `warm_start`, or the threshold is still that of the old score.
+    `checkpoint` a Ctrl-C there does not lose the training, and `verbose` counts the rows. `n_restarts`, `search_steps`,
+    `search_lr`, `feature_weight` and `score_function` are read when rows are scored; after a change of one of them the
+    threshold is still that of the old score until `fit` is called again.
 
     `history_` has `train_discriminator_loss` and `train_generator_loss` besides their sum `train_loss`. None of them
     says how well rows are made, so EarlyStopping on them has no meaning.

@@ -52,7 +52,7 @@ def _open(path, *, stop_before_pixels=False):
         )
     try:
         decodable = not syntax.is_compressed or pixels.get_decoder(syntax).is_available
-    except NotImplementedError:  # pydicom knows no decoder at all, a video for instance
+    except NotImplementedError:  # how pydicom says that it has no decoder of this kind, as for videos; refused below
         decodable = False
     if not decodable:
         raise ValueError(

@@ -56,24 +56,12 @@ class DAGMM(BaseReconstruction):
         Width of the hidden layer of the estimation network.
     dropout : float in [0, 1), default=0.5
         Share of its hidden units that are dropped in training.
-    encoder : torch.nn.Module or callable, default=None
-        A module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a factory
-        `encoder(shape, n_components)` that returns one; shape is (C, H, W), or (n_features,) for a table. None:
-        for images the convolutions of figure 1 of Gao et al. (`nn.ConvEncoder`), for a table linear layers
-        (`nn.DenseEncoder`).
-    decoder : torch.nn.Module or callable, default=None
-        The way back, (b, n_components) -> (b, *shape), or a factory `decoder(n_components, shape)`. It ends
-        without an activation; `output_activation` follows it.
+    {encoder and decoder}
     n_components : int, default=None
         Width of the code. None: 8, but at most a quarter of the values of an image and half of the features of a
         table; or what a given `encoder` has. Gao et al. compare with the 256 of their own network; a covariance of 258
         features is singular in every batch of 128, so that the ridge above decides the energy.
-    channels : int, default=64
-        Channels of the first stage of the default network of images (64 in the paper); the following stages
-        double them, up to eight times.
-    output_activation : {"auto", "sigmoid", "linear"}, default="auto"
-        "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it by hand
-        where a fold of a cross-validation could differ.
+    {channels and output}
     lr : float, default=1e-3
         Learning rate. Zong et al. have 1e-4, with many more steps.
     {training parameters}

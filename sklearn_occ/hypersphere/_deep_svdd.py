@@ -55,7 +55,9 @@ class DeepSVDD(BaseAutoencoder):
         outside in the "soft-boundary" loss.
     pretrain_epochs : int, default=150
         Epochs of the autoencoder, at least 0; 0 starts from random weights.
-    {autoencoder parameters}
+    {encoder and decoder}
+    {width of the code}
+    {channels and output}
     lr : float, default=1e-4
         Learning rate of both stages.
     {training parameters}

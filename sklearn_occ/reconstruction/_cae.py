@@ -18,7 +18,9 @@ class CAE(BaseReconstruction):
 
     Parameters
     ----------
-    {autoencoder parameters}
+    {encoder and decoder}
+    {width of the code}
+    {channels and output}
     lr : float, default=1e-4
         Learning rate; of the paper's two, 1e-3 and 1e-4, the one that it found better.
     {training parameters}

@@ -48,7 +48,9 @@ class ConOCC(BaseReconstruction):
         onto `mu`, see Warns.
     score_function : {"reconstruction", "distance", "sum"}, default="reconstruction"
         See above; the paper's is "reconstruction" (equation 6).
-    {autoencoder parameters}
+    {encoder and decoder}
+    {width of the code}
+    {channels and output}
     lr : float, default=1e-3
         Learning rate.
     {training parameters}

@@ -27,7 +27,9 @@ class SAE(BaseReconstruction):
     ----------
     alpha : float, default=1e-3
         Weight of the sparsity penalty, at least 0.
-    {autoencoder parameters}
+    {encoder and decoder}
+    {width of the code}
+    {channels and output}
     lr : float, default=1e-3
         Learning rate.
     {training parameters}

@@ -1,14 +1,10 @@
 import hashlib
-import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from sklearn_occ.datasets import _download
-
-REAL_DATA = Path(os.environ.get("SKLEARN_OCC_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 
 class LoopbackServer:
@@ -62,12 +58,3 @@ def server(monkeypatch):
     server = LoopbackServer(registry)
     yield server
     server.stop()
-
-
-@pytest.fixture
-def real_data(monkeypatch):
-    """The folder of the real data, set as SKLEARN_OCC_DATA."""
-    if not REAL_DATA.is_dir():
-        pytest.skip(f"real data: SKLEARN_OCC_DATA is not set and {REAL_DATA} is no folder")
-    monkeypatch.setenv("SKLEARN_OCC_DATA", str(REAL_DATA))
-    return REAL_DATA

@@ -154,6 +154,7 @@ def test_bad_parameters_are_named(parameters):
 
 @pytest.mark.parametrize("size", [100, 64])
 def test_counts_of_the_real_data(real_data, size):
+    real_data(f"chestx_{size}.npz")
     data = fetch_chest_xray_pneumonia(image_size=size)
     assert data.X_train.shape == (1341, size, size)
     assert data.X_test.shape == (624, size, size)
@@ -163,5 +164,6 @@ def test_counts_of_the_real_data(real_data, size):
 
 
 def test_resized_real_data_keep_the_brightness_of_every_image(real_data):
+    real_data("chestx_100.npz")
     large, small = fetch_chest_xray_pneumonia(), fetch_chest_xray_pneumonia(image_size=25)
     np.testing.assert_allclose(small.X_test.mean((1, 2)), large.X_test.mean((1, 2)), atol=2)

@@ -77,6 +77,7 @@ def test_missing_and_not_to_be_downloaded(published, tmp_path):
 
 @pytest.mark.parametrize(("majority", "n_train", "n_test"), [(0, 5923, 980), (1, 6742, 1135), (5, 5421, 892)])
 def test_counts_of_the_real_data(real_data, majority, n_train, n_test):
+    real_data("mnist.npz")
     data = fetch_mnist(majority)
     assert data.X_train.shape == (n_train, 28, 28)
     assert data.X_test.shape == (10000, 28, 28)

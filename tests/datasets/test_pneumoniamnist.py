@@ -67,6 +67,7 @@ def test_bad_parameters_are_named(parameters):
 
 
 def test_counts_of_the_real_data(real_data):
+    real_data("pneumoniamnist_28.npz")
     data = fetch_pneumoniamnist()
     assert [len(X) for X in (data.X_train, data.X_val, data.X_test)] == [1214, 524, 624]
     assert (data.y_val == 1).sum() == 135

@@ -1,8 +1,6 @@
 """DeepSVDD against its formulas in NumPy; centre, radius, stages; and that it neither collapses nor stays untrained."""
 
 import copy
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +17,6 @@ from sklearn_occ.datasets import load_one_class_digits
 from sklearn_occ.hypersphere._deep_svdd import HypersphereLoss, PretrainedEncoder
 from sklearn_occ.nn import DenseDecoder, DenseEncoder
 
-DATA = Path(os.environ.get("SKLEARN_OCC_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 NAMES = ["annthyroid", "breastw", "cardio", "mammography", "optdigits", "pima", "satellite", "thyroid", "wdbc"]
 OBJECTIVES = ["one-class", "soft-boundary"]
 
@@ -329,11 +326,8 @@ def distinct_share(occ, X):
     return len(np.unique(occ.score_samples(X))) / len(X)
 
 
-def rows_of_table(name):
+def rows_of_table(path):
     """At most 500 majority rows to train on, standardised, and up to 1000 of all others."""
-    path = DATA / "tabular" / f"{name}.npz"
-    if not path.exists():
-        pytest.skip(f"{path.name} is not there; set SKLEARN_OCC_DATA to the folder that holds tabular/")
     data = np.load(path)
     X, rng = data["X"].astype(float), np.random.default_rng(0)
     majority = rng.permutation(np.flatnonzero(data["y"] == 0))
@@ -344,8 +338,8 @@ def rows_of_table(name):
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("name", NAMES)
-def test_no_collapse_on_tables(name, objective):
-    train, new = rows_of_table(name)
+def test_no_collapse_on_tables(real_data, name, objective):
+    train, new = rows_of_table(real_data(f"tabular/{name}.npz"))
     occ = DeepSVDD(objective=objective, lr=1e-3, pretrain_epochs=20, max_epochs=100, random_state=0).fit(train)
     assert distinct_share(occ, train) > 0.95
     assert distinct_share(occ, new) > 0.95
@@ -354,8 +348,8 @@ def test_no_collapse_on_tables(name, objective):
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("name", NAMES)
-def test_no_collapse_on_tables_with_the_defaults(name, objective):
-    train, new = rows_of_table(name)
+def test_no_collapse_on_tables_with_the_defaults(real_data, name, objective):
+    train, new = rows_of_table(real_data(f"tabular/{name}.npz"))
     occ = DeepSVDD(objective=objective, random_state=0).fit(train)
     assert distinct_share(occ, train) > 0.95
     assert distinct_share(occ, new) > 0.95

@@ -1,4 +1,3 @@
-import os
 import sys
 from functools import partial
 
@@ -153,8 +152,8 @@ def test_scikit_image_is_needed(monkeypatch, rng):
         HOG().fit_transform(rng.random((3, 24, 24)))
 
 
-@pytest.mark.skipif("SKLEARN_OCC_DATA" not in os.environ, reason="real data: SKLEARN_OCC_DATA is not set")
-def test_chest_x_rays_are_told_apart_better_than_by_pixels():
+def test_chest_x_rays_are_told_apart_better_than_by_pixels(real_data):
+    real_data("chestx_64.npz")
     data = fetch_chest_xray_pneumonia(image_size=64)
     svm = partial(OCSVM, nu=0.15, gamma="auto")
     auc = {}
