@@ -21,7 +21,8 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
 
     A subclass writes `_fit(X, X_valid)` and `_score_samples(X)` (float64, higher = majority), both on
     `X` of shape `(n, d)` or `(n, C, H, W)` that was validated here; `_own_offset()` where the method has
-    a threshold of its own (`contamination="auto"`).
+    a threshold of its own (`contamination="auto"`). `_fit` returns the scores of `X` where training has computed
+    them, else None.
     """
 
     _parameter_constraints: dict = {
@@ -83,9 +84,11 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
         _refuse_degenerate(X)
         if not continues:
             self._remember_range(X)
-        self._fit(X, X_valid)
+        scores = self._fit(X, X_valid)
         calibration = X_valid if self.threshold_data == "validation" else X
-        self.calibration_scores_ = np.sort(self._finite_scores(calibration))
+        if scores is None or calibration is X_valid:
+            scores = self._score_samples(calibration)
+        self.calibration_scores_ = np.sort(_finite(scores, calibration))
         if len(calibration) > 1 and np.ptp(self.calibration_scores_) == 0:
             warnings.warn(
                 f"{type(self).__name__} gives all {len(calibration)} calibration rows the score "
@@ -114,7 +117,8 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
             The class docstring says what the score is, and its unit.
         """
         check_is_fitted(self)
-        return self._finite_scores(self._read_X(X, reset=False))
+        X = self._read_X(X, reset=False)
+        return _finite(self._score_samples(X), X)
 
     def decision_function(self, X):
         """Score minus `offset_`: at least 0 for the majority. Returns float64 of shape (n,)."""
@@ -195,16 +199,6 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
         order = np.random.default_rng(self._seed).permutation(len(rows))
         return rows[np.sort(order[n_held_out:])], rows[np.sort(order[:n_held_out])]
 
-    def _finite_scores(self, X):
-        scores = self._score_samples(X)
-        bad = np.flatnonzero(~np.isfinite(scores))
-        if len(bad):
-            raise ValueError(
-                f"The score of row {bad[0]} is {scores[bad[0]]} ({len(bad)} such rows), expected a finite number; "
-                f"the largest value of that row is {np.abs(X[bad[0]]).max():g}: scale or remove it."
-            )
-        return scores
-
     def _set_offset(self):
         if self.contamination is None:
             self.offset_ = float(self.calibration_scores_[0])
@@ -217,6 +211,16 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _finite(scores, X):
+    bad = np.flatnonzero(~np.isfinite(scores))
+    if len(bad):
+        raise ValueError(
+            f"The score of row {bad[0]} is {scores[bad[0]]} ({len(bad)} such rows), expected a finite number; "
+            f"the largest value of that row is {np.abs(X[bad[0]]).max():g}: scale or remove it."
+        )
+    return scores
 
 
 def _take(X, rows):

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.callbacks import Callback
 
 from .._contract import BaseOneClass
+from .._device import available_device
 from ._adam import FusedAdam
 from ._batches import resident
 from ._checkpoint import FitCheckpoint, identity_of_fit
@@ -127,7 +128,7 @@ class BaseDeepOneClass(BaseOneClass):
         else:
             self._epochs_in_all = self.max_epochs
             self._prepare(X)
-            device = _available(self.device, type(self).__name__)
+            device = available_device(self.device, type(self).__name__)
             checkpoint = self._make_checkpoint(X, X_valid)
             net = self._make_net(device, [checkpoint] if checkpoint else [])
             if checkpoint:
@@ -220,21 +221,3 @@ class BaseDeepOneClass(BaseOneClass):
     def _evaluation_dtype(self):
         """Float64 for tables, where it costs little; a network with code of a user's may know float32 only."""
         return torch.float64 if self.image_shape_ is None and self.net_.is_plain_in_eval_ else torch.float32
-
-
-def _available(device, name):
-    if str(device) == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(
-            f"device={device!r} of {name} is not a device, expected 'auto', 'cpu', 'cuda' or 'cuda:0'."
-        ) from error
-    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if chosen.type not in ("cpu", "cuda") or (chosen.type == "cuda" and (chosen.index or 0) >= n_cuda):
-        raise ValueError(
-            f"device={str(device)!r} of {name} is not available ({n_cuda} CUDA devices are); use device='auto' "
-            "or 'cpu'."
-        )
-    return str(chosen)

@@ -1,10 +1,18 @@
-"""Kernel expansions `sum_i alpha_i K(x, s_i)` by blocked matrix products."""
+"""Kernels as matrix products in float64: K(x, s) = g(left(x) . right(s)), g taken value by value."""
 
 import numpy as np
+import torch
 
 from .._input import as_float
 
-_BLOCK_VALUES = 2**22  # kernel values held at a time: 32 MiB
+_BLOCK_VALUES = 2**22  # kernel values held at a time on a CPU: 32 MiB
+_WIDER = {"cpu": 1, "cuda": 16}
+_IN_PLACE = {
+    "linear": lambda u, degree: u,
+    "poly": lambda u, degree: u.pow_(degree),
+    "sigmoid": lambda u, degree: u.tanh_(),
+    "rbf": lambda u, degree: u.exp_(),
+}
 
 
 def rows_as_vectors(X):
@@ -12,8 +20,138 @@ def rows_as_vectors(X):
     return np.asarray(as_float(X), dtype=np.float64).reshape(len(X), -1)
 
 
-def expansion(X, vectors, coefficients, kernel, *, gamma, degree, coef0):
-    """Evaluate `sum_i coefficients_i K(x, vectors_i)` for each row of `X`.
+class Kernel:
+    """A kernel between rows.
+
+    ::
+
+        linear   g(u) = u           left(x) = x                    right(s) = s
+        poly     g(u) = u^degree    left(x) = [x, coef0, 1]        right(s) = [gamma s, 1, 0]
+        sigmoid  g(u) = tanh(u)     the same
+        rbf      g(u) = exp(u)      left(x) = [x, -gamma x'x, 1]   right(s) = [2 gamma s, 1, -gamma s's]
+
+    Parameters
+    ----------
+    name : {"linear", "poly", "rbf", "sigmoid"}
+        As in scikit-learn's `OneClassSVM`.
+    gamma, degree, coef0 : float
+        Its parameters.
+    origin : ndarray of shape (d,)
+        What "rbf" subtracts from every row: distances do not change with it, and near the data the exponent
+        loses the fewest digits.
+    device : str or torch.device
+        Where the products are computed.
+    """
+
+    def __init__(self, name, *, gamma, degree, coef0, origin, device):
+        self.name = name
+        self.gamma = gamma
+        self.degree = degree
+        self.coef0 = coef0
+        self.device = torch.device(device)
+        self.origin = torch.from_numpy(origin).to(self.device)
+
+    def left(self, rows):
+        """Features of rows (b, d), a float64 array, on the device."""
+        x = torch.from_numpy(np.require(rows, requirements="W")).to(self.device)
+        if self.name == "linear":
+            return x
+        features = x.new_empty(len(x), x.shape[1] + 2)
+        if self.name == "rbf":
+            x = torch.sub(x, self.origin, out=features[:, :-2])
+            features[:, -2] = -self.gamma * torch.linalg.vector_norm(x, dim=1).square()
+        else:
+            features[:, :-2] = x
+            features[:, -2] = self.coef0
+        features[:, -1] = 1
+        return features
+
+    def right(self, left):
+        """Features of the other side, from those of `left`."""
+        if self.name == "linear":
+            return left
+        features = left * self.gamma * (2 if self.name == "rbf" else 1)
+        features[:, -2] = 1
+        features[:, -1] = left[:, -2] if self.name == "rbf" else 0
+        return features
+
+    def values(self, left, right):
+        """Kernel values (b, m) of features (b, ...) and (m, ...)."""
+        return _IN_PLACE[self.name](left @ right.T, self.degree)
+
+    def block_size(self, n_columns):
+        """Rows of a block that has `n_columns` kernel values in each."""
+        return max(1, _BLOCK_VALUES * _WIDER[self.device.type] // max(1, n_columns))
+
+
+class KernelMatrix:
+    """The kernel of the training rows with themselves, of which only blocks are ever held.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        The kernel.
+    rows : ndarray of shape (n, d), float64
+        The rows.
+    """
+
+    def __init__(self, kernel, rows):
+        self.kernel = kernel
+        self._features = kernel.left(rows)
+
+    def __len__(self):
+        return len(self._features)
+
+    def subset(self, rows):
+        """The matrix of some of the rows."""
+        matrix = object.__new__(KernelMatrix)
+        matrix.kernel, matrix._features = self.kernel, self._features[rows]
+        return matrix
+
+    def block(self, rows):
+        """`K[rows][:, rows]`, float64."""
+        left = self._features[rows]
+        return self.kernel.values(left, self.kernel.right(left)).cpu().numpy()
+
+    def times(self, columns, weights):
+        """`K[:, columns] @ weights`: float64 (n,)."""
+        right = self.kernel.right(self._features[columns])
+        weights = torch.from_numpy(weights).to(right.device)
+        step = self.kernel.block_size(len(columns))
+        parts = [self.kernel.values(left, right) @ weights for left in self._features.split(step)]
+        return torch.cat(parts).cpu().numpy()
+
+
+class PrecomputedMatrix:
+    """As `KernelMatrix`, for a kernel that was computed before.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, n)
+        The kernel.
+    """
+
+    def __init__(self, values):
+        self.values = values
+
+    def __len__(self):
+        return len(self.values)
+
+    def subset(self, rows):
+        """The matrix of some of the rows."""
+        return PrecomputedMatrix(self.block(rows))
+
+    def block(self, rows):
+        """`K[rows][:, rows]`."""
+        return self.values[np.ix_(rows, rows)]
+
+    def times(self, columns, weights):
+        """`K[:, columns] @ weights`."""
+        return self.values[:, columns] @ weights
+
+
+def expansion(X, vectors, coefficients, kernel):
+    """Evaluate `sum_i coefficients_i K(x, vectors_i)` for each row of `X`, in memory that does not grow with them.
 
     Parameters
     ----------
@@ -23,34 +161,18 @@ def expansion(X, vectors, coefficients, kernel, *, gamma, degree, coef0):
         Support vectors.
     coefficients : ndarray of shape (m,)
         Their weights.
-    kernel : {"linear", "poly", "rbf", "sigmoid"}
-        Kernel, as in scikit-learn's `OneClassSVM`.
-    gamma, degree, coef0 : float
-        Its parameters.
+    kernel : Kernel
+        The kernel.
 
     Returns
     -------
     values : ndarray of shape (n,), float64
     """
-    # Distances do not change with the origin; near the data x'x - 2 x's + s's loses the fewest digits.
-    origin = vectors.mean(0) if kernel == "rbf" else 0.0
-    vectors = vectors - origin
-    squared_norms = np.einsum("ij,ij->i", vectors, vectors)
+    right = kernel.right(kernel.left(vectors))
+    coefficients = torch.from_numpy(coefficients).to(right.device)
+    step = kernel.block_size(max(vectors.shape))
     values = np.empty(len(X))
-    step = max(1, _BLOCK_VALUES // max(vectors.shape))
     for start in range(0, len(X), step):
-        rows = rows_as_vectors(X[start : start + step]) - origin
-        product = rows @ vectors.T  # (b, m)
-        if kernel == "rbf":
-            product *= 2
-            product -= squared_norms
-            product -= np.einsum("ij,ij->i", rows, rows)[:, None]
-            np.minimum(product, 0, out=product)
-            product *= gamma
-            np.exp(product, out=product)
-        elif kernel != "linear":
-            product *= gamma
-            product += coef0
-            product = np.tanh(product, out=product) if kernel == "sigmoid" else product**degree
-        values[start : start + step] = product @ coefficients
+        rows = rows_as_vectors(X[start : start + step])
+        values[start : start + step] = (kernel.values(kernel.left(rows), right) @ coefficients).cpu().numpy()
     return values

@@ -1,14 +1,21 @@
 """OCSVM: the one-class support vector machine."""
 
+from hashlib import blake2b
 from numbers import Integral, Real
 
 import numpy as np
+import torch
 from sklearn.svm import OneClassSVM
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._contract import BaseOneClass
+from .._device import available_device
 from .._docstrings import with_shared_docs
-from ._kernels import expansion, rows_as_vectors
+from ._dual import solve_dual
+from ._kernels import Kernel, KernelMatrix, PrecomputedMatrix, expansion, rows_as_vectors
+
+_ROUNDING = 1e-11  # of the largest score: what scores differ by when they are computed in another order
+_WORK_OF_LIBSVM = 4e8  # nu n^2 (d + 40) from which the dual solver was faster, some tenths of a second
 
 
 @with_shared_docs
@@ -20,9 +27,8 @@ class OCSVM(BaseOneClass):
         score(x) = sum_i alpha_i K(x, s_i),     min_alpha 1/2 alpha' K alpha,  0 <= alpha_i <= 1, sum_i
         alpha_i = nu n
 
-    over the n majority rows; the rows with `alpha_i > 0` are the support vectors `s_i`. The dual problem is
-    solved by libsvm (scikit-learn's `OneClassSVM`), in float64. Scores are computed by matrix products in
-    blocks, in float64 and memory that does not grow with the number of rows.
+    over the n majority rows; the rows with `alpha_i > 0` are the support vectors `s_i`. Kernels are computed by
+    matrix products of blocks, in float64, on the CPU or on CUDA; memory does not grow with the number of rows scored.
 
     Parameters
     ----------
@@ -40,14 +46,26 @@ class OCSVM(BaseOneClass):
         Degree of the polynomial kernel.
     coef0 : float, default=0.0
         Constant of the polynomial and the sigmoid kernel.
+    solver : {"auto", "dual", "libsvm"}, default="auto"
+        "dual" solves the problem on the rows nearest to the threshold, again and again, while the others keep their
+        weights; the kernel of all rows with the support vectors is computed once. "libsvm" is scikit-learn's
+        `OneClassSVM`. Both have the same stopping rule, and where the kernel is positive definite the same solution;
+        the sigmoid kernel is not, and then each finds a point where the rule holds. "auto" takes "dual" for the
+        kernels "rbf" and "precomputed" and many rows, where it is faster.
     tol : float, default=1e-3
-        Tolerance of the solver's stopping rule, in units of the score.
+        Tolerance of the solver's stopping rule, in units of the score; "dual" takes less where all scores are small.
     shrinking : bool, default=True
-        Whether the solver leaves out rows that have reached a bound.
+        Whether libsvm leaves out rows that have reached a bound.
     cache_size : float, default=200
-        Memory of the solver's kernel cache, in MB.
+        Memory in MB: of the kernel of the rows that "dual" solves at once, of libsvm's kernel cache.
     max_iter : int, default=-1
         Limit on the solver's iterations; -1 sets none.
+    device : str or torch.device, default="auto"
+        Where kernels are computed, but libsvm's: "auto" takes CUDA where there is one, else the CPU; or "cpu",
+        "cuda", "cuda:1".
+    warm_start : bool, default=False
+        Whether "dual" starts from the solution of the last `fit` to the same rows, with another `nu` or `gamma` for
+        instance. The result meets the same stopping rule; with another `nu` alone only the change is computed.
     contamination : "auto", float in (0, 0.5] or None, default="auto"
         "auto": the threshold is the solver's own, rho. A float: that share of the calibration rows lies
         below the threshold. None: the lowest of them is the threshold.
@@ -63,13 +81,16 @@ class OCSVM(BaseOneClass):
     dual_coef_ : ndarray of shape (1, n_support)
         Their weights alpha.
     n_iter_ : int
-        Iterations of the solver.
+        Iterations of the solver: pairs of rows between which weight was moved.
+    device_ : torch.device
+        Where kernels are computed.
     {threshold attributes}
 
     References
     ----------
     Schoelkopf, Platt, Shawe-Taylor, Smola, Williamson (2001), Estimating the support of a high-dimensional
     distribution, equations 3.7 to 3.10.
+    Fan, Chen, Lin (2005), Working set selection using second order information for training support vector machines.
 
     Examples
     --------
@@ -89,10 +110,13 @@ class OCSVM(BaseOneClass):
         "nu": [Interval(Real, 0, 1, closed="right")],
         "degree": [Interval(Integral, 0, None, closed="left")],
         "coef0": [Interval(Real, None, None, closed="neither")],
+        "solver": [StrOptions({"auto", "dual", "libsvm"})],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "shrinking": ["boolean"],
         "cache_size": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, -1, None, closed="left")],
+        "device": [str, torch.device],
+        "warm_start": ["boolean"],
         "contamination": [StrOptions({"auto"}), *BaseOneClass._parameter_constraints["contamination"]],
     }
 
@@ -104,10 +128,13 @@ class OCSVM(BaseOneClass):
         nu=0.5,
         degree=3,
         coef0=0.0,
+        solver="auto",
         tol=1e-3,
         shrinking=True,
         cache_size=200,
         max_iter=-1,
+        device="auto",
+        warm_start=False,
         contamination="auto",
         threshold_data="train",
         validation_fraction=None,
@@ -119,10 +146,13 @@ class OCSVM(BaseOneClass):
         self.nu = nu
         self.degree = degree
         self.coef0 = coef0
+        self.solver = solver
         self.tol = tol
         self.shrinking = shrinking
         self.cache_size = cache_size
         self.max_iter = max_iter
+        self.device = device
+        self.warm_start = warm_start
         self.contamination = contamination
         self.threshold_data = threshold_data
         self.validation_fraction = validation_fraction
@@ -147,12 +177,41 @@ class OCSVM(BaseOneClass):
             "scale": 1 / (rows.shape[1] * variance) if variance > 0 else 1.0,
             "auto": 1 / rows.shape[1],
         }.get(self.gamma, self.gamma)
+        self.device_ = torch.device(available_device(self.device, type(self).__name__))
         if self.nu == 1:
-            self._weigh_all_rows(rows)
-        else:
-            self._solve(rows)
+            return self._weigh_all_rows(rows)
+        return self._solve_dual(rows) if self._takes_dual(*rows.shape) else self._solve_by_libsvm(rows)
 
-    def _solve(self, rows):
+    def _takes_dual(self, n_rows, n_features):
+        if self.solver != "auto":
+            return self.solver == "dual"
+        if self.kernel not in ("rbf", "precomputed"):
+            return False
+        width = n_features if self.kernel == "rbf" else 0
+        return self.nu * n_rows**2 * (width + 40) > _WORK_OF_LIBSVM
+
+    def _solve_dual(self, rows):
+        matrix = PrecomputedMatrix(rows) if self.kernel == "precomputed" else KernelMatrix(self._kernel(rows), rows)
+        options = {"tol": self.tol, "cache_size": self.cache_size, "max_iter": self.max_iter}
+        kernel_is = self.kernel, self._gamma, self.degree, self.coef0
+        start = None
+        if self.warm_start:
+            rows_are = blake2b(np.ascontiguousarray(rows)).digest()
+            last_rows, last_kernel, last = getattr(self, "_last_solution", (None, None, None))
+            if last_rows == rows_are:
+                start = last if last_kernel == kernel_is else last.for_matrix(matrix)
+        solution = solve_dual(matrix, self.nu, start=start, **options)
+        if self.warm_start:
+            self._last_solution = rows_are, kernel_is, solution
+        used = np.flatnonzero(solution.alpha)
+        self.support_ = self._training_rows[used]
+        self.support_vectors_ = np.empty((0, 0)) if self.kernel == "precomputed" else rows[used]
+        self.dual_coef_ = solution.alpha[None, used]
+        self.n_iter_ = solution.n_iter
+        self._rho = solution.rho
+        return solution.gradient
+
+    def _solve_by_libsvm(self, rows):
         solver = OneClassSVM(
             kernel=self.kernel,
             gamma=self._gamma,
@@ -171,28 +230,34 @@ class OCSVM(BaseOneClass):
         self._rho = float(solver.offset_[0])
 
     def _weigh_all_rows(self, rows):
-        # nu = 1 leaves one solution, alpha_i = 1, for which libsvm finds no finite rho; its limit is the highest score.
+        # nu = 1 leaves one solution, alpha_i = 1, for which no finite rho is the best; its limit is the highest score.
         self.support_ = self._training_rows
         self.support_vectors_ = np.empty((0, 0)) if self.kernel == "precomputed" else rows
         self.dual_coef_ = np.ones((1, len(rows)))
         self.n_iter_ = 0
-        self._rho = float((rows.sum(1) if self.kernel == "precomputed" else self._score_samples(rows)).max())
+        scores = rows.sum(1) if self.kernel == "precomputed" else self._score_samples(rows)
+        self._rho = float(scores.max())
+        return scores
+
+    def _kernel(self, rows):
+        """The kernel for what lies around `rows`, on the device that was fitted on, or the CPU where that is absent."""
+        device = self.device_ if self.device_.type == "cpu" or torch.cuda.is_available() else "cpu"
+        parameters = {"gamma": self._gamma, "degree": self.degree, "coef0": self.coef0}
+        return Kernel(self.kernel, **parameters, origin=rows.mean(0), device=device)
 
     def _score_samples(self, X):
         if self.kernel == "precomputed":
             return rows_as_vectors(X)[:, self.support_] @ self.dual_coef_[0]
-        return expansion(
-            X,
-            self.support_vectors_,
-            self.dual_coef_[0],
-            self.kernel,
-            gamma=self._gamma,
-            degree=self.degree,
-            coef0=self.coef0,
-        )
+        vectors = self.support_vectors_
+        return expansion(X, vectors, self.dual_coef_[0], self._kernel(vectors))
 
     def _own_offset(self):
         return self._rho
+
+    def _set_offset(self):
+        super()._set_offset()
+        if self.contamination != "auto":  # may be the very score of a row, which is then not below it
+            self.offset_ -= _ROUNDING * np.abs(self.calibration_scores_).max()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,0 +1,183 @@
+"""How long OCSVM takes beside scikit-learn's OneClassSVM: to fit, to score, along a path of nu.
+
+    python benchmarks/bench_ocsvm.py fit                  # a grid of sizes, about 5 minutes on 2 cores
+    python benchmarks/bench_ocsvm.py mnist                # 20 000 images of MNIST, about 5 minutes
+    python benchmarks/bench_ocsvm.py score path
+    python benchmarks/bench_ocsvm.py cuda                 # 60 000 images on CUDA
+
+A row is one process, the two fits interleaved; medians of `--repeats`. OCSVM's time includes the scores of the training
+rows, which set its threshold and which scikit-learn does not compute. `mnist` and `cuda` need SKLEARN_OCC_DATA or
+a download of MNIST. Run it on a quiet machine: a load of more than 0.3 is refused.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+
+import numpy as np
+import torch
+from sklearn.svm import OneClassSVM
+
+from sklearn_occ import OCSVM
+from sklearn_occ.datasets import fetch_mnist
+
+NU = 0.15
+GRID = [(n, d) for n in (200, 1000, 5000, 20_000) for d in (10, 100, 784)]
+
+
+def seconds(run):
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def medians(repeats, **runs):
+    """Median seconds of each run, interleaved after one that warms up where a run is short."""
+    times = {name: [] for name in runs}
+    for repeat in range(repeats + 1):
+        for name, run in runs.items():
+            taken = seconds(run)
+            if repeat or taken > 5:
+                times[name].append(taken)
+        if repeat == 0 and min(map(len, times.values())):
+            break
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def rows(n, d):
+    """Rows of a mixture of ten Gaussians, as images of ten digits are."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(10, d))[rng.integers(10, size=n)] + rng.normal(size=(n, d))
+
+
+def mnist(n):
+    """Images of all digits, mixed."""
+    parts = [fetch_mnist(majority=digit).X_train for digit in range(10)]
+    images = np.concatenate(parts).reshape(-1, 784)
+    return images[np.random.default_rng(0).permutation(len(images))[:n]] / 255.0
+
+
+def table(*names):
+    print("| " + " | ".join(names) + " |")
+    print("|" + "---|" * len(names))
+
+
+def fit(options):
+    print(f"\nFit, nu {options.nu}, rbf, seconds")
+    table("rows x features", "OneClassSVM", "OCSVM", "times as fast")
+    for n, d in GRID:
+        X = rows(n, d)
+        taken = medians(
+            options.repeats,
+            theirs=lambda X=X: OneClassSVM(nu=options.nu).fit(X),
+            ours=lambda X=X: OCSVM(nu=options.nu, device=options.device).fit(X),
+        )
+        line(f"{n} x {d}", taken)
+
+
+def line(name, taken):
+    ratio = taken["theirs"] / taken["ours"]
+    print(f"| {name} | {taken['theirs']:.4f} | {taken['ours']:.4f} | {ratio:.2f} |", flush=True)
+
+
+def mnist_fit(options):
+    n = options.rows or 20_000
+    X = mnist(n)
+    print(f"\nFit of {n} images of MNIST, nu {options.nu}, rbf, seconds")
+    table("cache_size of OneClassSVM", "OneClassSVM", "OCSVM", "times as fast")
+    for cache_size in (200, 2000):
+        fitted = {}
+
+        def theirs(cache_size=cache_size, fitted=fitted):
+            fitted["theirs"] = OneClassSVM(nu=options.nu, cache_size=cache_size).fit(X)
+
+        def ours(fitted=fitted):
+            fitted["ours"] = OCSVM(nu=options.nu, device=options.device).fit(X)
+
+        line(cache_size, medians(options.repeats, theirs=theirs, ours=ours))
+    agreement(X, **fitted)
+
+
+def agreement(X, theirs, ours):
+    scores = [svm.score_samples(X[:2000]) - np.ravel(svm.offset_)[0] for svm in (theirs, ours)]
+    scale = np.abs(ours.calibration_scores_).max()
+    different = len(np.setxor1d(theirs.support_, ours.support_))
+    print(
+        f"\n{len(ours.support_)} support vectors, {different} of them not in both; largest difference of the decision "
+        f"function {np.abs(scores[0] - scores[1]).max() / scale:.1e} of the largest score."
+    )
+
+
+def score(options):
+    print("\nScore as many rows as were trained on, seconds")
+    table("rows x features", "OneClassSVM", "OCSVM", "times as fast")
+    for n, d in ((2000, 1024), (5000, 1024), (5000, 4096)):
+        X = rows(n, d)
+        theirs, ours = OneClassSVM(nu=options.nu).fit(X), OCSVM(nu=options.nu, device=options.device).fit(X)
+        taken = medians(
+            options.repeats,
+            theirs=lambda X=X, svm=theirs: svm.score_samples(X),
+            ours=lambda X=X, svm=ours: svm.score_samples(X),
+        )
+        line(f"{n} x {d}", taken)
+
+
+def path(options):
+    print("\nA path of nu, 0.02 to 0.4 in eight steps, 10 000 x 100, seconds")
+    X, nus = rows(10_000, 100), np.geomspace(0.02, 0.4, 8)
+
+    def along(make):
+        svm = None
+        for nu in nus:
+            svm = make(svm).set_params(nu=nu).fit(X)
+
+    def warm(last):
+        return last or OCSVM(solver="dual", warm_start=True, device=options.device)
+
+    taken = medians(
+        options.repeats,
+        theirs=lambda: along(lambda _: OneClassSVM()),
+        ours=lambda: along(lambda _: OCSVM(solver="dual", device=options.device)),
+        warm=lambda: along(warm),
+    )
+    table("OneClassSVM", "OCSVM, each from scratch", "OCSVM, warm_start", "warm / scratch")
+    print(
+        f"| {taken['theirs']:.2f} | {taken['ours']:.2f} | {taken['warm']:.2f} | {taken['warm'] / taken['ours']:.2f} |"
+    )
+
+
+def cuda(options):
+    n = options.rows or 60_000
+    X, smaller = mnist(n), 20_000
+    theirs = seconds(lambda: OneClassSVM(nu=options.nu).fit(X[:smaller]))
+    taken = medians(options.repeats, ours=lambda: OCSVM(nu=options.nu, device="cuda").fit(X))["ours"]
+    extrapolated = theirs * (n / smaller) ** 2
+    print(f"\nFit of {n} images of MNIST on {torch.cuda.get_device_name()}, seconds")
+    table(f"OneClassSVM, {smaller}", f"OneClassSVM, {n}, extrapolated by n^2", f"OCSVM, {n}", "times as fast")
+    print(f"| {theirs:.1f} | {extrapolated:.1f} | {taken:.2f} | {extrapolated / taken:.0f} |")
+
+
+QUESTIONS = {"fit": fit, "mnist": mnist_fit, "score": score, "path": path, "cuda": cuda}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("questions", nargs="+", choices=QUESTIONS)
+    parser.add_argument("--nu", type=float, default=NU)
+    parser.add_argument("--rows", type=int, help="images of mnist and cuda")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--busy", action="store_true", help="measure although the machine is busy")
+    options = parser.parse_args()
+    load = os.getloadavg()[0]
+    if load > 0.3 and not options.busy:
+        sys.exit(f"The load is {load:.2f}, expected at most 0.3; wait, or pass --busy for figures not to be reported.")
+    print(f"torch {torch.__version__}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, load {load:.2f}")
+    for question in options.questions:
+        QUESTIONS[question](options)
+
+
+if __name__ == "__main__":
+    main()
