@@ -52,6 +52,12 @@ callbacks : list of skorch callbacks, default=None
     needs `validation_fraction`.
 device : str or torch.device, default="auto"
     "auto" takes CUDA where there is one, else the CPU; or "cpu", "cuda", "cuda:1".
+precision : {"float32", "bfloat16"}, default="float32"
+    In which the network runs in training; "bfloat16" is for CUDA devices that have fast units for it. Weights,
+    losses and scores stay float32 or float64.
+compile : bool, default=False
+    Whether `torch.compile` makes the training step, which takes it tens of seconds and a C++ compiler. A network
+    that draws random numbers or holds layers of a user's own runs without, and `verbose` says so.
 verbose : int, default=0
     1 prints the losses of each epoch.
 warm_start : bool, default=False

@@ -63,7 +63,12 @@ class AdversarialNet(OneClassNet):
         if not self._is_plain_now():  # a network may work in place
             drawn = [part.clone() for part in drawn]
         with self.private_random():
-            return self.criterion_.loss_of(player, self.module_, *drawn)
+            return self.run_compiled(self._loss_in_precision, player, *drawn)
+
+    def _loss_in_precision(self, player, *drawn):
+        kind, bfloat16 = torch.device(self.device).type, self.precision == "bfloat16"
+        with torch.autocast(kind, torch.bfloat16, enabled=bfloat16):
+            return self.criterion_.loss_of(player, self.module_, *drawn).float()
 
     def _noted(self, batch, losses):
         self.turns_.append((len(batch[0]), torch.stack(losses)))

@@ -47,6 +47,8 @@ class BaseDeepOneClass(BaseOneClass):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "callbacks": [list, tuple, None],
         "device": [str, torch.device],
+        "precision": [StrOptions({"float32", "bfloat16"})],
+        "compile": ["boolean"],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
         "checkpoint": [str, Path, None],
@@ -69,6 +71,8 @@ class BaseDeepOneClass(BaseOneClass):
         callbacks,
         image_shape,
         device,
+        precision,
+        compile,
         random_state,
         verbose,
         warm_start,
@@ -85,6 +89,8 @@ class BaseDeepOneClass(BaseOneClass):
         self.callbacks = callbacks
         self.image_shape = image_shape
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
@@ -163,6 +169,8 @@ class BaseDeepOneClass(BaseOneClass):
             module,
             criterion,
             seed=self._seed,
+            precision=self.precision,
+            compiles=self.compile,
             optimizer=optimizer,
             **{f"optimizer__{key}": value for key, value in options.items()},
             lr=self.lr,

@@ -1,6 +1,7 @@
 """OneClassNet: the one skorch net. It trains on device-resident batches and evaluates in fixed blocks."""
 
 import dis
+import sys
 from contextlib import nullcontext
 
 import numpy as np
@@ -25,7 +26,11 @@ class OneClassNet(NeuralNet):
     module, criterion : torch.nn.Module
         Built; `criterion(outputs, x)` is the loss, a scalar.
     seed : int
-        Seed of the order of the rows, and of what a module with `draws_globally` draws.
+        Seed of the order of the rows, and of what a module that is not plain draws.
+    precision : {"float32", "bfloat16"}
+        In which the module runs in training (`torch.autocast`); weights, loss and scores have float32 or more.
+    compiles : bool
+        Whether `torch.compile` makes the loss of a plain module; the others run as they are.
     **kwargs
         As for `skorch.NeuralNet`.
 
@@ -50,9 +55,11 @@ class OneClassNet(NeuralNet):
         could be trained before.
     """
 
-    def __init__(self, module, criterion, *, seed=0, **kwargs):
+    def __init__(self, module, criterion, *, seed=0, precision="float32", compiles=False, **kwargs):
         super().__init__(module, criterion, train_split=None, **kwargs)
         self.seed = seed
+        self.precision = precision
+        self.compiles = compiles
 
     @property
     def _default_callbacks(self):
@@ -75,6 +82,9 @@ class OneClassNet(NeuralNet):
         self.frozen_ = {}
         self.last_stage_callbacks_ = []
         self.X_valid_ = None
+        self.compiled_ = {}
+        if self.compiles and not self.is_plain_ and self.verbose:
+            sys.stdout.write("compile: left out, as a layer of the network draws random numbers or is not torch's\n")
         return super().initialize()
 
     def train_stage(self, name, X, X_valid=None, *, epochs):
@@ -195,19 +205,45 @@ class OneClassNet(NeuralNet):
 
     def train_step_single(self, batch, **fit_params):
         """Loss and gradients of one batch; the mode was set when the epoch began."""
-        x = batch[0]
-        outputs = self.infer(x)
-        loss = self.get_loss(outputs, None, X=x)
+        outputs, loss = self.run_compiled(self._outputs_and_loss, batch[0])
         loss.backward()
         return {"loss": loss, "y_pred": outputs}
+
+    def _outputs_and_loss(self, x):
+        outputs = self.infer(x)
+        return outputs, self.get_loss(outputs, None, X=x)
 
     def infer(self, x, **fit_params):
         """Outputs of the module for a batch on the device."""
         x = x.to(self.device)
         if self._is_plain_now():
-            return self.module_(x)
+            return self.module_in_precision(x)
         with self.private_random():
-            return self.module_(x.clone())
+            return self.module_in_precision(x.clone())
+
+    def module_in_precision(self, x):
+        """`module(x)`, run in the precision of training, as float32."""
+        if self.precision == "float32":
+            return self.module_(x)
+        with torch.autocast(torch.device(self.device).type, getattr(torch, self.precision)):
+            outputs = self.module_(x)
+        return tree_map_only(torch.Tensor, torch.Tensor.float, outputs)
+
+    def run_compiled(self, function, *args):
+        """`function(*args)`, compiled where that is asked for and the module is plain."""
+        if not (self.compiles and self._is_plain_now()):
+            return function(*args)
+        if function.__name__ not in self.compiled_:
+            self.compiled_[function.__name__] = torch.compile(function)
+        try:
+            return self.compiled_[function.__name__](*args)
+        except RuntimeError as error:
+            if "compiler" not in str(error):
+                raise
+            raise RuntimeError(
+                "compile=True needs a C++ compiler (for CUDA also Triton), which torch.compile did not find; install "
+                "one, or fit with compile=False."
+            ) from error
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """`criterion(outputs, x)`."""
@@ -292,6 +328,7 @@ class OneClassNet(NeuralNet):
         # where there is no CUDA; left here they would be stored twice, and as CUDA tensors.
         state = super().__getstate__()
         state["module"], state["criterion"] = type(self.module), type(self.criterion)
+        state["compiled_"] = {}
         return state
 
 

@@ -36,6 +36,8 @@ class TwoStages(BaseDeepOneClass):
             callbacks=callbacks,
             image_shape=None,
             device="cpu",
+            precision="float32",
+            compile=False,
             random_state=0,
             verbose=0,
             warm_start=warm_start,

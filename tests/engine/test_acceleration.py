@@ -1,0 +1,113 @@
+"""`precision` and `compile`: what they change, what they leave, and where they cannot be had."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from conftest import ONE_NETWORK, QUICK, quick
+from torch import nn
+
+from sklearn_occ import CAE
+from sklearn_occ.nn import DenseEncoder
+
+
+@pytest.fixture
+def X(blobs):
+    return blobs(60)
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """Names of the functions that were handed to `torch.compile`, which then run as they are."""
+    names = []
+
+    def stand_in(function):
+        def counted(*args):
+            names.append(function.__name__)
+            return function(*args)
+
+        return counted
+
+    monkeypatch.setattr(torch, "compile", stand_in)
+    return names
+
+
+@pytest.mark.parametrize("name", ONE_NETWORK)
+def test_bfloat16_trains_float32_weights_to_like_scores(name, X):
+    full, half = quick(name).fit(X), quick(name, precision="bfloat16").fit(X)
+    assert all(weight.dtype == torch.float32 for weight in half.net_.module_.parameters())
+    assert full.history_[-1, "train_loss"] != half.history_[-1, "train_loss"]
+    scores = [occ.score_samples(X) for occ in (full, half)]
+    assert np.corrcoef(scores)[0, 1] > 0.98
+
+
+def test_bfloat16_is_what_the_network_runs_in(X):
+    seen = []
+
+    class Spy(DenseEncoder):
+        def forward(self, x):
+            z = super().forward(x)
+            seen.append((self.training, z.dtype))
+            return z
+
+    table = X.reshape(60, -1) / 255
+    occ = CAE(encoder=lambda shape, width: Spy(shape, width), precision="bfloat16", max_epochs=1).fit(table)
+    occ.score_samples(table)
+    assert set(seen) == {(True, torch.bfloat16), (False, torch.float32)}
+
+
+@pytest.mark.parametrize("name", ONE_NETWORK)
+def test_compile_changes_nothing_but_rounding(name, X, compiled):
+    plain = quick(name).fit(X)
+    occ = quick(name, compile=True).fit(X)
+    np.testing.assert_array_equal(occ.score_samples(X), plain.score_samples(X))
+    steps = sum(epochs * -(-60 // occ.batch_size) for epochs in occ.net_.epochs_.values())
+    players = len(getattr(occ.net_.criterion_, "players", [None]))
+    assert len(compiled) == (steps * players if plain.net_.is_plain_ else 0)
+
+
+def test_what_is_compiled_is_not_pickled(X, compiled):
+    occ = quick("CAE", compile=True, warm_start=True).fit(X)
+    again = pickle.loads(pickle.dumps(occ))
+    assert again.net_.compiled_ == {}
+    n_before = len(compiled)
+    np.testing.assert_array_equal(again.fit(X).score_samples(X), occ.fit(X).score_samples(X))
+    assert len(compiled) > n_before
+    copy.deepcopy(occ)
+
+
+def test_a_random_network_runs_uncompiled_and_says_so(X, compiled, capsys):
+    table = X.reshape(60, -1) / 255
+
+    def encoder(shape, width):
+        return nn.Sequential(nn.Dropout(0.1), nn.Linear(shape[0], 8))
+
+    occ = CAE(encoder=encoder, n_components=8, max_epochs=2, compile=True, verbose=1, random_state=0).fit(table)
+    assert "compile: left out" in capsys.readouterr().out
+    assert not compiled
+    uncompiled = CAE(encoder=encoder, n_components=8, max_epochs=2, random_state=0).fit(table)
+    np.testing.assert_array_equal(occ.score_samples(table), uncompiled.score_samples(table))
+
+
+def test_a_missing_compiler_is_named(X, monkeypatch):
+    def failing(function):
+        def call(*args):
+            raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", failing)
+    with pytest.raises(RuntimeError, match=r"compile=True needs a C\+\+ compiler .* fit with compile=False"):
+        quick("CAE", compile=True).fit(X)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit.script")  # torch's own
+@pytest.mark.parametrize("name", ONE_NETWORK)
+def test_compiled_training_ends_at_like_scores(name, X):
+    torch.compiler.reset()
+    scores = [quick(name, compile=compile).fit(X).score_samples(X) for compile in (False, True)]
+    np.testing.assert_allclose(*scores, atol=1e-3 * np.abs(scores[0]).max())
+    assert QUICK[name].compile is False
