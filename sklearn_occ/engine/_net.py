@@ -233,10 +233,12 @@ class OneClassNet(NeuralNet):
         """`function(*args)`, compiled where that is asked for and the module is plain."""
         if not (self.compiles and self._is_plain_now()):
             return function(*args)
-        if function.__name__ not in self.compiled_:
-            self.compiled_[function.__name__] = torch.compile(function)
+        name = function.__name__
+        if name not in self.compiled_:  # on CUDA as captured graphs, whose results the next step overwrites
+            mode = "reduce-overhead" if torch.device(self.device).type == "cuda" else None
+            self.compiled_[name] = torch.compile(function, mode=mode, dynamic=False)
         try:
-            return self.compiled_[function.__name__](*args)
+            return tree_map_only(torch.Tensor, torch.clone, self.compiled_[name](*args))
         except RuntimeError as error:
             if "compiler" not in str(error):
                 raise

@@ -23,7 +23,7 @@ def compiled(monkeypatch):
     """Names of the functions that were handed to `torch.compile`, which then run as they are."""
     names = []
 
-    def stand_in(function):
+    def stand_in(function, mode, dynamic):
         def counted(*args):
             names.append(function.__name__)
             return function(*args)
@@ -92,7 +92,7 @@ def test_a_random_network_runs_uncompiled_and_says_so(X, compiled, capsys):
 
 
 def test_a_missing_compiler_is_named(X, monkeypatch):
-    def failing(function):
+    def failing(function, mode, dynamic):
         def call(*args):
             raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found")
 
@@ -101,6 +101,15 @@ def test_a_missing_compiler_is_named(X, monkeypatch):
     monkeypatch.setattr(torch, "compile", failing)
     with pytest.raises(RuntimeError, match=r"compile=True needs a C\+\+ compiler .* fit with compile=False"):
         quick("CAE", compile=True).fit(X)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ONE_NETWORK)
+@pytest.mark.parametrize("params", [{"compile": True}, {"precision": "bfloat16"}], ids=str)
+def test_accelerated_training_on_cuda_ends_at_like_scores(name, params, X):
+    torch.compiler.reset()
+    plain, accelerated = (quick(name, device="cuda", **given).fit(X).score_samples(X) for given in ({}, params))
+    assert np.corrcoef(plain, accelerated)[0, 1] > 0.98
 
 
 @pytest.mark.slow
