@@ -2,9 +2,21 @@
 
 from .adversarial import AnoGAN
 from .density import DAGMM
+from .ensemble import SeedEnsemble
 from .hypersphere import DeepSVDD
 from .reconstruction import CAE, SAE, ConOCC, PCAReconstruction
 from .svm import COCSVM, OCSVM
 
 __version__ = "0.1.0"
-__all__ = ["CAE", "COCSVM", "DAGMM", "OCSVM", "SAE", "AnoGAN", "ConOCC", "DeepSVDD", "PCAReconstruction"]
+__all__ = [
+    "CAE",
+    "COCSVM",
+    "DAGMM",
+    "OCSVM",
+    "SAE",
+    "AnoGAN",
+    "ConOCC",
+    "DeepSVDD",
+    "PCAReconstruction",
+    "SeedEnsemble",
+]

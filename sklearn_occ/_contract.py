@@ -66,6 +66,11 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
         return self
 
     def _fit_majority(self, X, y):
+        X, X_valid = self._rows_to_fit(X, y)
+        self._calibrate(X, X_valid, self._fit(X, X_valid))
+
+    def _rows_to_fit(self, X, y):
+        """Validate `X` and `y`; the rows to train on, and those held out (None where none are)."""
         continues = self._continues()
         X = self._read_X(X, reset=not continues)
         rows = np.flatnonzero(majority_rows(y, len(X)))
@@ -84,7 +89,10 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
         _refuse_degenerate(X)
         if not continues:
             self._remember_range(X)
-        scores = self._fit(X, X_valid)
+        return X, X_valid
+
+    def _calibrate(self, X, X_valid, scores=None):
+        """Score the rows that set the threshold, unless the `scores` of `X` are known and these do, and set it."""
         calibration = X_valid if self.threshold_data == "validation" else X
         if scores is None or calibration is X_valid:
             scores = self._score_samples(calibration)
@@ -95,7 +103,7 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
                 f"{self.calibration_scores_[0]:g}: the model has collapsed and cannot tell rows apart. Scale "
                 "X, train longer or change the learning rate.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         self._set_offset()
 

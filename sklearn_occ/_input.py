@@ -4,6 +4,7 @@ import warnings
 from numbers import Integral
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 
 MAX_CHANNELS_LAST = 4  # a last axis this short, behind a longer second one, is a channel axis
@@ -69,6 +70,14 @@ class ImageInputMixin:
             )
 
 
+def as_taken_by(estimator, X):
+    """Images as they are where the package's own estimators come first, flattened floats for others."""
+    first = estimator
+    while isinstance(first, Pipeline) or hasattr(first, "estimator"):
+        first = first[0] if isinstance(first, Pipeline) else first.estimator
+    return X if isinstance(first, ImageInputMixin) else as_float(X).reshape(len(X), -1)
+
+
 def as_float(X):
     """Images of uint8 divided by 255 as float32; any other array as it is."""
     return X.astype(np.float32) / np.float32(255) if X.dtype == np.uint8 else X
@@ -104,7 +113,7 @@ def majority_rows(y, n_samples):
             "y is ignored and every row is trained on. Convert it, for example with "
             f"y = np.where(y == {first!r}, 1, -1) if {first!r} is the majority.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return np.ones(n_samples, dtype=bool)
 

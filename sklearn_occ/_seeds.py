@@ -3,9 +3,15 @@
 
 def seed_unset(estimator, draw):
     """Set every `random_state` of `estimator` and of what it nests that is None to `draw()`; return it."""
-    unset = [
-        name
-        for name, value in sorted(estimator.get_params().items())
-        if name.split("__")[-1] == "random_state" and value is None
-    ]
+    unset = [name for name, value in _random_states(estimator) if value is None]
     return estimator.set_params(**{name: draw() for name in unset})
+
+
+def seed_all(estimator, draw):
+    """Set every `random_state` of `estimator` and of what it nests, None or not, to `draw()`; return it."""
+    return estimator.set_params(**{name: draw() for name, _ in _random_states(estimator)})
+
+
+def _random_states(estimator):
+    params = sorted(estimator.get_params().items(), key=lambda item: item[0])
+    return [(name, value) for name, value in params if name.split("__")[-1] == "random_state"]

@@ -13,7 +13,7 @@ import pytest
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
-from sklearn_occ import CAE, COCSVM, DAGMM, OCSVM, SAE, AnoGAN, ConOCC, DeepSVDD, PCAReconstruction
+from sklearn_occ import CAE, COCSVM, DAGMM, OCSVM, SAE, AnoGAN, ConOCC, DeepSVDD, PCAReconstruction, SeedEnsemble
 from sklearn_occ.engine import BaseDeepOneClass
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs so; some tests press Ctrl-C
@@ -31,12 +31,14 @@ QUICK = {
     "DeepSVDD-soft": DeepSVDD(objective="soft-boundary", pretrain_epochs=0, max_epochs=2),
     "DAGMM": DAGMM(max_epochs=2),
     "AnoGAN": AnoGAN(max_epochs=2, search_steps=5),
+    "SeedEnsemble": SeedEnsemble(CAE(max_epochs=2, lr=1e-3), n_estimators=2),
+    "SeedEnsemble-score": SeedEnsemble(SAE(max_epochs=2), n_estimators=3, combination="score", vectorized=True),
 }
 DEEP = [name for name in QUICK if name not in ("OCSVM", "PCAReconstruction")]
 ONE_NETWORK = [name for name, estimator in QUICK.items() if isinstance(estimator, BaseDeepOneClass)]
 WITH_ENCODER = [name for name in ONE_NETWORK if hasattr(QUICK[name], "encoder")]  # one loss, which training lowers
 REAL_DATA = Path(os.environ.get("SKLEARN_OCC_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
-NARROW = {"channels": 4, "autoencoder__channels": 4}
+NARROW = {"channels": 4, "autoencoder__channels": 4, "estimator__channels": 4}
 
 
 def quick(name, *, narrow=True, **params):
@@ -46,6 +48,11 @@ def quick(name, *, narrow=True, **params):
     if narrow:
         params = {key: value for key, value in NARROW.items() if key in known} | params
     return estimator.set_params(**params)
+
+
+def network_in(occ):
+    """The fitted detector with a network: `occ`, its first stage, or its first member."""
+    return vars(occ)["estimators_"][0] if hasattr(occ, "estimators_") else getattr(occ, "autoencoder_", occ)
 
 
 class CtrlC(Callback):

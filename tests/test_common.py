@@ -5,7 +5,7 @@ from conftest import quick
 from sklearn.decomposition import PCA
 from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
-from sklearn_occ import CAE, COCSVM, DAGMM, OCSVM, SAE, AnoGAN, ConOCC, DeepSVDD, PCAReconstruction
+from sklearn_occ import CAE, COCSVM, DAGMM, OCSVM, SAE, AnoGAN, ConOCC, DeepSVDD, PCAReconstruction, SeedEnsemble
 
 # With their defaults, only the numbers of epochs and of AnoGAN's search steps lowered.
 ESTIMATORS = [
@@ -18,6 +18,7 @@ ESTIMATORS = [
     DeepSVDD(pretrain_epochs=1, max_epochs=2),
     DAGMM(max_epochs=2),
     AnoGAN(max_epochs=2, search_steps=5),
+    SeedEnsemble(CAE(max_epochs=2), n_estimators=2),
 ]
 
 # The checks pass labels 0 and 1, and fit data on which two epochs teach nothing.
@@ -45,6 +46,7 @@ def test_parameters_are_checked(estimator):
         quick("DeepSVDD-soft"),
         PCAReconstruction(n_components=0),
         COCSVM(autoencoder=PCA(), contamination=0.1),
+        quick("SeedEnsemble-score"),
     ]
 )
 def test_scikit_learn_other_settings(estimator, check):

@@ -5,6 +5,7 @@ from ._autoencoder import BaseAutoencoder, BaseReconstruction
 from ._codes import BaseCodes, DecodingMixin
 from ._deep import BaseDeepOneClass
 from ._seeding import RandomStream
+from ._stacked import StackingError, fit_stacked, runs_on_cuda
 from ._statistics import all_codes, total_variance
 
 __all__ = [
@@ -15,6 +16,9 @@ __all__ = [
     "BaseReconstruction",
     "DecodingMixin",
     "RandomStream",
+    "StackingError",
     "all_codes",
+    "fit_stacked",
+    "runs_on_cuda",
     "total_variance",
 ]

@@ -57,5 +57,35 @@ class ResidentBatches:
     def _order(self):
         if self.stream is None:
             return None
-        with self.stream.generator() as generator:
-            return torch.randperm(len(self.X), generator=generator).to(self.X.device)
+        return _shuffled(len(self.X), self.stream).to(self.X.device)
+
+
+class StackedBatches(ResidentBatches):
+    """Iterate over x of shape (k, b, ...): for each of k streams the batch that `ResidentBatches` would give.
+
+    Parameters
+    ----------
+    X : tensor of shape (n, ...)
+        All rows, on the device.
+    batch_size : int
+        Rows of a batch of each stream.
+    streams : list of RandomStream
+        Where the orders come from.
+    """
+
+    def __init__(self, X, batch_size, streams):
+        super().__init__(X, batch_size, streams[0])
+        self.streams = streams
+
+    def __iter__(self):
+        orders = torch.stack([_shuffled(len(self.X), stream) for stream in self.streams]).to(self.X.device)
+        values_per_batch = self.batch_size * self.X[0].numel() * len(self.streams)
+        chunk_size = self.batch_size * max(1, _CHUNK_VALUES // values_per_batch)
+        for start in range(0, self.n_rows, chunk_size):
+            stop = min(start + chunk_size, self.n_rows)
+            yield from as_network_input(self.X[orders[:, start:stop]]).split(self.batch_size, dim=1)
+
+
+def _shuffled(n_rows, stream):
+    with stream.generator() as generator:
+        return torch.randperm(n_rows, generator=generator)

@@ -19,7 +19,7 @@ from ._checkpoint import FitCheckpoint, identity_of_fit
 from ._net import LAST_STAGE, OneClassNet
 from ._seeding import RandomStream
 
-_OPTIMIZERS = {
+OPTIMIZERS = {
     "adam": (FusedAdam, {}),
     "adamw": (torch.optim.AdamW, {"fused": True}),
     "sgd": (torch.optim.SGD, {"fused": True, "momentum": 0.9}),
@@ -35,7 +35,8 @@ class BaseDeepOneClass(BaseOneClass):
     A subclass writes `_make_module()`, an untrained `torch.nn.Module`, and `_make_criterion()`, a
     `torch.nn.Module` with `forward(outputs, x)`, the loss of a batch, and `score(outputs, x)`, one float64
     score a row, higher = majority. It writes `_train(net, X, X_valid)` if one stage is not enough,
-    `_make_callbacks()` if something happens between epochs.
+    `_make_callbacks()` if something happens between epochs, `_check_trained(net, X)` if a trained network can be of no
+    use.
     """
 
     _parameter_constraints: dict = {
@@ -43,7 +44,7 @@ class BaseDeepOneClass(BaseOneClass):
         "lr": [Interval(Real, 0, None, closed="neither")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "optimizer": [StrOptions(set(_OPTIMIZERS)), callable],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "callbacks": [list, tuple, None],
         "device": [str, torch.device],
@@ -109,6 +110,9 @@ class BaseDeepOneClass(BaseOneClass):
     def _train(self, net, X, X_valid):
         net.train_stage(LAST_STAGE, X, X_valid, epochs=self._epochs_in_all)
 
+    def _check_trained(self, net, X):
+        """Warn of a trained network that is of no use; `X` is on the device."""
+
     @property
     def history_(self):
         """Rows of one epoch each, with `train_loss`, `valid_loss` where rows are held out, and `dur` (s)."""
@@ -123,6 +127,13 @@ class BaseDeepOneClass(BaseOneClass):
         return self.warm_start and hasattr(self, "net_")
 
     def _fit(self, X, X_valid):
+        net = self._begin(X, X_valid)
+        tensors = [rows if rows is None else resident(rows, net.device) for rows in (X, X_valid)]
+        self._train(net, *tensors)
+        self._end(net, tensors[0])
+
+    def _begin(self, X, X_valid):
+        """Return the net to train: a new one, or that of the fit before."""
         if self._continues():
             net = self.net_
             self._epochs_in_all = net.epochs_[LAST_STAGE] + self.max_epochs
@@ -139,17 +150,20 @@ class BaseDeepOneClass(BaseOneClass):
             net = self._make_net(device, [checkpoint] if checkpoint else [])
             if checkpoint:
                 checkpoint.restore(net)
-        started_with = net.epochs_.get(LAST_STAGE, 0)
-        tensors = [rows if rows is None else resident(rows, net.device) for rows in (X, X_valid)]
-        self._train(net, *tensors)
+        self._epochs_before = net.epochs_.get(LAST_STAGE, 0)
+        return net
+
+    def _end(self, net, X):
+        """Keep the trained net."""
+        self._check_trained(net, X)
         self.net_ = net
         if net.interrupted_:
             warnings.warn(
-                f"{type(self).__name__}.fit was interrupted after {net.epochs_[LAST_STAGE] - started_with} of "
-                f"{self._epochs_in_all - started_with} epochs; the estimator works with what it has learned. Fit with "
-                "warm_start=True to go on.",
+                f"{type(self).__name__}.fit was interrupted after {net.epochs_[LAST_STAGE] - self._epochs_before} of "
+                f"{self._epochs_in_all - self._epochs_before} epochs; the estimator works with what it has learned. "
+                "Fit with warm_start=True to go on.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def _prepare(self, X):
@@ -159,7 +173,7 @@ class BaseDeepOneClass(BaseOneClass):
         with RandomStream(self._seed).as_global():
             module = self._make_module()
             criterion = self._make_criterion()
-        optimizer, options = _OPTIMIZERS.get(self.optimizer, (self.optimizer, {}))
+        optimizer, options = OPTIMIZERS.get(self.optimizer, (self.optimizer, {}))
         if self.weight_decay:  # not every optimizer of torch has it
             options = {**options, "weight_decay": self.weight_decay}
         if self.optimizer in ("adam", "adamw"):

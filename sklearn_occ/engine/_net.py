@@ -106,19 +106,25 @@ class OneClassNet(NeuralNet):
         KeyboardInterrupt
             When Ctrl-C ended an earlier stage, which this one needs whole.
         """
+        if self.enter_stage(name, epochs=epochs):
+            self.X_valid_ = X_valid
+            try:
+                self.partial_fit(X)
+            finally:
+                self.X_valid_ = None
+
+    def enter_stage(self, name, *, epochs):
+        """Make ready for a stage, as in `train_stage`; whether there is anything left to train in it."""
         done = self.epochs_.setdefault(name, 0)
         if name in self.finished_ or done >= epochs:
-            return
+            return False
         if self.interrupted_ and name != self.stage_:
             raise KeyboardInterrupt(f"stage {self.stage_!r} was interrupted, and {name!r} needs it whole.")
         if not done:
             self.initialize_optimizer()
-        self.stage_, self.interrupted_, self.X_valid_ = name, False, X_valid
+        self.stage_, self.interrupted_ = name, False
         self.max_epochs = epochs - done
-        try:
-            self.partial_fit(X)
-        finally:
-            self.X_valid_ = None
+        return True
 
     def freeze(self, name):
         """Keep a submodule as it is: no gradient, and batch normalisation in eval mode."""
@@ -184,10 +190,18 @@ class OneClassNet(NeuralNet):
             losses, n_rows = zip(*((step_fn(batch)["loss"].detach(), len(batch[0])) for batch in iterator), strict=True)
             weights = torch.tensor(n_rows, device=losses[0].device) / sum(n_rows)
             loss = (torch.stack(losses) * weights).sum().item()
-            self.history.new_batch()
-            self.history.record_batch(prefix + "_loss", loss)
-            self.history.record_batch(prefix + "_batch_size", sum(n_rows))
-            self.history.record(prefix + "_batch_count", len(iterator))
+            self.record_pass(prefix, loss, sum(n_rows), len(iterator))
+        self.check_loss(prefix, loss)
+
+    def record_pass(self, prefix, loss, n_rows, n_batches):
+        """Write a pass into the history as one batch."""
+        self.history.new_batch()
+        self.history.record_batch(prefix + "_loss", loss)
+        self.history.record_batch(prefix + "_batch_size", n_rows)
+        self.history.record(prefix + "_batch_count", n_batches)
+
+    def check_loss(self, prefix, loss):
+        """Refuse a loss that is not finite."""
         if not np.isfinite(loss):
             raise ValueError(
                 f"The {prefix} loss is {loss} in epoch {len(self.history)}, expected a finite number; lower lr "

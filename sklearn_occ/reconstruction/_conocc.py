@@ -185,8 +185,7 @@ class ConOCC(BaseReconstruction):
     def _make_callbacks(self):
         return [("centre", CentreSchedule(self.update_interval_, self.schedule))]
 
-    def _train(self, net, X, X_valid):
-        super()._train(net, X, X_valid)
+    def _check_trained(self, net, X):
         variance, of_rows = reconstructed_variance(net, X), total_variance(x for x, _ in net.get_iterator(X))
         if variance < _VARIANCE_FLOOR * of_rows and variance < net.criterion_.free_variance / 2:
             warnings.warn(
@@ -194,7 +193,7 @@ class ConOCC(BaseReconstruction):
                 f"have {variance / of_rows:.1g} of the rows' variance, below {_VARIANCE_FLOOR:g}, so the score is "
                 f"little more than the distance to the mean row. Lower gamma, now {self.gamma:g}.",
                 ConvergenceWarning,
-                stacklevel=6,
+                stacklevel=7,
             )
 
 

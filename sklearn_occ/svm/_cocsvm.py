@@ -2,13 +2,12 @@
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._contract import BaseOneClass
 from .._docstrings import with_shared_docs
-from .._input import ImageInputMixin, as_array, as_float
+from .._input import as_array, as_taken_by
 from .._seeds import seed_unset
 from ..reconstruction import CAE
 from ._ocsvm import OCSVM
@@ -112,7 +111,7 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
 
     def _fit(self, X, X_valid):
         self.autoencoder_ = self._stage(self.autoencoder, CAE)
-        self.autoencoder_.fit(_as_taken_by(self.autoencoder_, X))
+        self.autoencoder_.fit(as_taken_by(self.autoencoder_, X))
         net = getattr(self.autoencoder_, "net_", None)
         if net is not None and net.interrupted_:
             raise KeyboardInterrupt("the first stage was interrupted; the second needs it whole.")
@@ -124,7 +123,7 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
         return seed_unset(default() if estimator is None else clone(estimator), lambda: self._seed)
 
     def _codes(self, X):
-        return np.asarray(self.autoencoder_.transform(_as_taken_by(self.autoencoder_, X)))
+        return np.asarray(self.autoencoder_.transform(as_taken_by(self.autoencoder_, X)))
 
     def _score_samples(self, X):
         codes = self._codes(X)
@@ -150,11 +149,3 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _as_taken_by(estimator, X):
-    """Images as they are where the package's own estimators come first, flattened floats for others."""
-    first = estimator
-    while isinstance(first, Pipeline) or hasattr(first, "estimator"):
-        first = first[0] if isinstance(first, Pipeline) else first.estimator
-    return X if isinstance(first, ImageInputMixin) else as_float(X).reshape(len(X), -1)

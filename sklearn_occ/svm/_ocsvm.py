@@ -222,7 +222,9 @@ class OCSVM(BaseOneClass):
             shrinking=self.shrinking,
             cache_size=self.cache_size,
             max_iter=self.max_iter,
-        ).fit(rows)
+        )
+        solver.random_state = self._seed  # no parameter, and without effect: else fit draws from NumPy's generator
+        solver.fit(rows)
         self.support_ = self._training_rows[solver.support_]
         self.support_vectors_ = solver.support_vectors_
         self.dual_coef_ = solver.dual_coef_

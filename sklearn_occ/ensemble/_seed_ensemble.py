@@ -1,0 +1,241 @@
+"""SeedEnsemble: one detector fitted with several seeds."""
+
+import warnings
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn import config_context, get_config
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .._contract import BaseOneClass
+from .._docstrings import with_shared_docs
+from .._input import as_taken_by
+from .._seeds import seed_all
+from ..engine import StackingError, fit_stacked, runs_on_cuda
+from ..reconstruction import ConOCC
+
+_LARGEST_SEED = 2**31 - 1
+_MOST_REFERENCES = 1000  # calibration scores that ranks are counted among
+_BLOCK_VALUES = 2**20  # rows times references at a time: 8 MB of float64
+
+
+@with_shared_docs
+class SeedEnsemble(BaseOneClass):
+    """One detector fitted several times with different seeds; a row's score is the mean over the fits.
+
+    With `s_k` the score of member k, `c_k1 ... c_kn` the scores that set its own threshold (its `calibration_scores_`)
+    and `h_k` the distance between their quartiles, divided by `sqrt(n)`::
+
+        "rank"    score(x) = mean_k r_k(x),   r_k(x) = mean_i arctan2(h_k, c_ki - s_k(x)) / pi
+        "score"   score(x) = mean_k s_k(x)
+
+    A rank is the share of the calibration scores that lie below the score of the row, ties counted half, with each
+    step from 0 to 1 spread over about `h_k`, the sampling error of such a share. So it is in (0, 1), has no unit, and
+    members of different scale weigh alike. Counted in whole steps it would be 0 for every row below all calibration
+    scores; here it falls on, as `h_k / (pi * distance)`, so that far rows keep their order. But there the ranks crowd:
+    a row that one member finds a hundred times as odd as another loses at most one `n_estimators`-th of its score by
+    it, and the threshold between two such rows is thin. Where distances are to count, take "score".
+
+    Parameters
+    ----------
+    estimator : detector, default=None
+        What is fitted: any detector of this package, or a pipeline that ends in one; None is `ConOCC()`. It is cloned
+        for each member. Every `random_state` in it is set from this estimator's, a different one in each member, also
+        where it was set before. Its `checkpoint`, "fit.pt", becomes "fit-0.pt", "fit-1.pt" and so on, and then this
+        estimator's `random_state` has to be an int too if a killed fit is to go on. Detectors of this package get
+        images as they are, other first steps of a pipeline get them flattened, uint8 divided by 255.
+    n_estimators : int, default=8
+        Number of members.
+    combination : {"rank", "score"}, default="rank"
+        See above.
+    n_jobs : int, default=None
+        Threads in which members are fitted and scored; None is one, -1 as many as there are processors. They share a
+        device, and give the same bits as one thread.
+    vectorized : {"auto"} or bool, default="auto"
+        Whether all members are trained in one loop, with their weights stacked: for a network that is trained in one
+        stage (`CAE`, `SAE`, `ConOCC`) and is made of layers of torch that draw no random numbers, without callbacks,
+        checkpoint or validation fraction of its own. It takes the device memory of all fits at once. The scores are
+        those of the fits in turn but for rounding, which training amplifies. "auto": on CUDA, where it is possible.
+        True: on the CPU as well, where it is worth while for tables, and an error where it is not possible. `n_jobs`
+        then counts for scoring alone.
+    contamination : float in (0, 0.5] or None, default=0.1
+        Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
+    {threshold parameters}
+
+    Attributes
+    ----------
+    estimators_ : list of estimators
+        The fitted members.
+    {threshold attributes}
+
+    Raises
+    ------
+    KeyboardInterrupt
+        When Ctrl-C ends the fit of a member, since the mean needs all of them whole.
+
+    References
+    ----------
+    Lakshminarayanan, Pritzel, Blundell (2017), Simple and scalable predictive uncertainty estimation using deep
+    ensembles, section 2.4: networks of one architecture that differ in initial weights and the order of the rows.
+
+    Examples
+    --------
+    >>> from sklearn_occ import CAE, SeedEnsemble
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> digits = load_one_class_digits(majority=0)
+    >>> member = CAE(lr=1e-3, max_epochs=5, channels=4)
+    >>> occ = SeedEnsemble(member, n_estimators=3, random_state=0).fit(digits.X_train)
+    >>> occ.score_samples(digits.X_test).shape, occ.score_std(digits.X_test).shape
+    ((1708,), (1708,))
+    """
+
+    _parameter_constraints: dict = {
+        **BaseOneClass._parameter_constraints,
+        "estimator": [HasMethods(["fit", "score_samples"]), None],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "combination": [StrOptions({"rank", "score"})],
+        "n_jobs": [Integral, None],
+        "vectorized": [StrOptions({"auto"}), "boolean"],
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        n_estimators=8,
+        combination="rank",
+        n_jobs=None,
+        vectorized="auto",
+        contamination=0.1,
+        threshold_data="train",
+        validation_fraction=None,
+        image_shape=None,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.combination = combination
+        self.n_jobs = n_jobs
+        self.vectorized = vectorized
+        self.contamination = contamination
+        self.threshold_data = threshold_data
+        self.validation_fraction = validation_fraction
+        self.image_shape = image_shape
+        self.random_state = random_state
+
+    def score_std(self, X):
+        """Spread of the members: the standard deviation of the ranks or scores of which the score is the mean.
+
+        Divided by `sqrt(n_estimators)` it is the standard error of the score as far as seeds are concerned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        std : ndarray of shape (n,), float64
+            In units of the score; `sqrt(sum_k (. - mean)^2 / (n_estimators - 1))`, and 0 with a single member.
+        """
+        check_is_fitted(self)
+        of_members = self._of_members(self._read_X(X, reset=False))
+        return of_members.std(axis=0, ddof=min(1, len(of_members) - 1))
+
+    def _image_shape_asked_for(self):
+        return self.image_shape or getattr(self.estimator, "image_shape", None)
+
+    def _fit(self, X, X_valid):
+        random = np.random.RandomState(self._seed)
+        members = [self._new_member(k, random) for k in range(self.n_estimators)]
+        rows = as_taken_by(members[0], X)
+        self.estimators_ = self._fit_in_one_loop(members, rows) or self._in_threads(_fitted, members, rows)
+        self._references = [_references(member, rows) for member in self.estimators_]
+
+    def _new_member(self, k, random):
+        member = ConOCC() if self.estimator is None else clone(self.estimator)
+        files = {
+            name: Path(value).with_stem(f"{Path(value).stem}-{k}")
+            for name, value in member.get_params().items()
+            if name.split("__")[-1] == "checkpoint" and value is not None
+        }
+        return seed_all(member.set_params(**files), lambda: random.randint(_LARGEST_SEED))
+
+    def _fit_in_one_loop(self, members, rows):
+        """The members fitted together, or None where each is to be fitted by itself."""
+        if self.vectorized is False or (self.vectorized == "auto" and not runs_on_cuda(members[0])):
+            return None
+        try:
+            return fit_stacked([clone(member) for member in members], rows)
+        except StackingError as reason:
+            if self.vectorized == "auto":
+                return None
+            raise ValueError(
+                f"vectorized=True, but {type(members[0]).__name__} {reason}; set vectorized='auto' or False."
+            ) from reason
+
+    def _score_samples(self, X):
+        return self._of_members(X).mean(axis=0)
+
+    def _of_members(self, X):
+        """Ranks or scores of the members, (n_estimators, n)."""
+        scores = self._in_threads(_scores, self.estimators_, as_taken_by(self.estimators_[0], X))
+        if self.combination == "rank":
+            scores = [_ranks(*of_one) for of_one in zip(scores, self._references, strict=True)]
+        return np.stack(scores)
+
+    def _in_threads(self, function, members, rows):
+        config = get_config()
+        with warnings.catch_warnings():  # whose own use in several threads at once can leave the filters changed
+            return Parallel(n_jobs=self.n_jobs, prefer="threads")(
+                delayed(_with_config)(config, function, member, rows) for member in members
+            )
+
+
+def _with_config(config, function, *args):
+    with config_context(**config):  # which scikit-learn keeps for each thread
+        return function(*args)
+
+
+def _fitted(member, rows):
+    member.fit(rows)
+    net = getattr(_detector_in(member), "net_", None)
+    if net is not None and net.interrupted_:
+        raise KeyboardInterrupt("a member was interrupted; the ensemble needs all of them whole.")
+    return member
+
+
+def _scores(member, rows):
+    return np.asarray(member.score_samples(rows), dtype=np.float64)
+
+
+def _detector_in(member):
+    while isinstance(member, Pipeline) or hasattr(member, "estimator_"):
+        member = member[-1] if isinstance(member, Pipeline) else member.estimator_
+    return member
+
+
+def _references(member, rows):
+    """The scores that ranks are counted among, at most 1000 evenly spaced ones, and the width of their steps."""
+    scores = getattr(_detector_in(member), "calibration_scores_", None)
+    scores = np.sort(_scores(member, rows)) if scores is None else scores
+    if len(scores) > _MOST_REFERENCES:
+        scores = np.quantile(scores, (np.arange(_MOST_REFERENCES) + 0.5) / _MOST_REFERENCES)
+    spread = np.subtract(*np.quantile(scores, [0.75, 0.25])) or np.ptp(scores) or 1.0
+    return scores, spread / np.sqrt(len(scores))
+
+
+def _ranks(scores, references):
+    references, width = references
+    ranks = np.empty(len(scores))
+    step = max(1, _BLOCK_VALUES // len(references))
+    with np.errstate(over="ignore"):  # infinitely far is rank 0 or 1
+        for start in range(0, len(scores), step):
+            distances = references - scores[start : start + step, None]
+            ranks[start : start + step] = np.arctan2(width, distances).mean(axis=1) / np.pi
+    return ranks
