@@ -184,6 +184,8 @@ def own_decoder(n_components, shape):
         ("CAE", {"callbacks": [EpochTimer()]}, "has callbacks"),
         ("CAE", {"checkpoint": "fit.pt", "random_state": 0}, "has checkpoint"),
         ("CAE", {"validation_fraction": 0.2}, "has validation_fraction"),
+        ("CAE", {"compile": True}, "has compile=True or another precision"),
+        ("CAE", {"precision": "bfloat16"}, "another precision than float32"),
         ("CAE", {"optimizer": torch.optim.NAdam}, "has an optimizer that is not one of adam, adamw, sgd, rmsprop"),
         ("CAE", {"encoder": nn.Sequential(nn.Dropout(0.2), nn.Linear(6, 3))}, "draws random numbers"),
         ("CAE", {"encoder": OwnCode(6, 3)}, "code of its own"),
