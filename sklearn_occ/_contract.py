@@ -232,9 +232,10 @@ def _finite(scores, X):
 
 
 def _take(X, rows):
-    if rows is None or len(rows) == len(X):  # all rows: no copy
-        return None if rows is None else X
-    return X[rows]
+    if rows is None:
+        return None
+    neighbours = rows[-1] - rows[0] + 1 == len(rows)  # as all rows are: no copy
+    return X[rows[0] : rows[-1] + 1] if neighbours else X[rows]
 
 
 def _refuse_degenerate(X):

@@ -212,7 +212,7 @@ class DAGMM(BaseReconstruction):
         if not net.epochs_.get("train"):
             net.module_.set_norm_floor(x for x, _ in net.get_iterator(X))
         super()._train(net, X, X_valid)
-        _, features, logits = zip(*(outputs for outputs, _ in net.sweep(X)), strict=True)
+        features, logits = zip(*(outputs[1:] for outputs, _ in net.sweep(X)), strict=True)
         net.criterion_.set_mixture(torch.cat(features), torch.cat(logits))
 
 

@@ -6,7 +6,7 @@ from ._codes import BaseCodes, DecodingMixin
 from ._deep import BaseDeepOneClass
 from ._seeding import RandomStream
 from ._stacked import StackingError, fit_stacked, runs_on_cuda
-from ._statistics import all_codes, total_variance
+from ._statistics import all_codes, count_distinct, total_variance
 
 __all__ = [
     "AdversarialNet",
@@ -18,6 +18,7 @@ __all__ = [
     "RandomStream",
     "StackingError",
     "all_codes",
+    "count_distinct",
     "fit_stacked",
     "runs_on_cuda",
     "total_variance",

@@ -20,13 +20,14 @@ class AdversarialNet(OneClassNet):
         """One pass, recording each player's mean loss besides their sum."""
         if iterator is None:
             return
-        self.turns_ = []
+        self.n_rows_ = []
+        shape = len(iterator), len(self.criterion_.players)
+        self.turns_ = torch.empty(shape, dtype=torch.float64, device=self.device)
         try:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
-            n_rows, losses = zip(*self.turns_, strict=True)
+            means = np.average(self.turns_.cpu().numpy(), axis=0, weights=self.n_rows_)
         finally:
-            del self.turns_
-        means = np.average(torch.stack(losses).double().cpu().numpy(), axis=0, weights=n_rows)
+            del self.turns_, self.n_rows_
         for player, mean in zip(self.criterion_.players, means.tolist(), strict=True):
             self.history.record(f"{prefix}_{player}_loss", mean)
 
@@ -71,5 +72,6 @@ class AdversarialNet(OneClassNet):
             return self.criterion_.loss_of(player, self.module_, *drawn).float()
 
     def _noted(self, batch, losses):
-        self.turns_.append((len(batch[0]), torch.stack(losses)))
+        self.turns_[len(self.n_rows_)] = torch.stack(losses)
+        self.n_rows_.append(len(batch[0]))
         return {"loss": sum(losses), "y_pred": None}

@@ -1,15 +1,24 @@
-"""Batches cut from a tensor that lives on the device."""
+"""Batches cut from a tensor that lives on the device, and the order of rows in an epoch."""
+
+from math import prod
 
 import numpy as np
 import torch
 
 _CHUNK_VALUES = 2**22  # values gathered at a time: 16 MiB of float32
+BUFFER_BYTES = 2**27  # rows that are shuffled among themselves, and read at a time
+BLOCK_BYTES = 2**22  # neighbouring rows, read together
+_LARGEST_SEED = 2**62
 
 
 def resident(X, device):
     """`X` as a tensor on the device: uint8 as it is, floats as float32. Shares memory where it can."""
-    dtype = np.uint8 if X.dtype == np.uint8 else np.float32
-    return torch.from_numpy(np.require(X, dtype=dtype, requirements=["C", "W"])).to(device)
+    return torch.from_numpy(np.require(X, dtype=dtype_on_device(X), requirements=["C", "W"])).to(device)
+
+
+def dtype_on_device(X):
+    """NumPy dtype of what the device gets of an array: uint8 or float32."""
+    return np.uint8 if X.dtype == np.uint8 else np.float32
 
 
 def as_network_input(x, dtype=torch.float32):
@@ -20,9 +29,11 @@ def as_network_input(x, dtype=torch.float32):
 class ResidentBatches:
     """Iterate over `(x, None)`, x float of shape (b, ...), as skorch expects of a data loader.
 
-    Shuffled when a `stream` is given: rows are gathered in chunks of many batches, so that a batch is a
-    slice. A last batch of a single row is then left to the next epoch's shuffle, since batch normalisation
-    cannot train on it.
+    Shuffled when a `stream` is given. Up to 128 MiB of rows are shuffled as a whole. Of more, blocks of 4 MiB of
+    neighbouring rows are shuffled, and then the rows of each 128 MiB of blocks: an order in which a file can be
+    read. It follows from the sizes of the data and of a batch and from the stream, so that batches are the same
+    wherever the rows are. Rows are gathered in chunks of many batches, so that a batch is a slice. A last batch of a
+    single row is left to the next epoch's shuffle, since batch normalisation cannot train on it.
 
     Parameters
     ----------
@@ -45,19 +56,47 @@ class ResidentBatches:
         return (self.n_rows + self.batch_size - 1) // self.batch_size
 
     def __iter__(self):
-        order = self._order()
-        values_per_batch = self.batch_size * self.X[0].numel()
-        chunk_size = self.batch_size * max(1, _CHUNK_VALUES // values_per_batch)
-        for start in range(0, self.n_rows, chunk_size):
-            stop = min(start + chunk_size, self.n_rows)
-            rows = self.X[start:stop] if order is None else self.X[order[start:stop]]
-            for x in as_network_input(rows).split(self.batch_size):
-                yield x, None
+        chunk_size = self.batch_size * max(1, _CHUNK_VALUES // (self.batch_size * prod(self.X.shape[1:])))
+        for rows, order in self._buffers():
+            for start in range(0, len(rows if order is None else order), chunk_size):
+                chunk = slice(start, start + chunk_size)
+                for x in as_network_input(rows[chunk if order is None else order[chunk]]).split(self.batch_size):
+                    yield x, None
 
-    def _order(self):
+    def _buffers(self):
+        """Yield tensors of rows on the device, and the order in which to take them (None: as they are)."""
+        for spans, order in self._plan():
+            if order is None:
+                yield self.X[spans[0][0] : spans[-1][1]], None
+            else:
+                yield self.X, _numbers(spans)[order].to(self.X.device)
+
+    def _plan(self):
+        """Yield for each buffer the spans of row numbers in it, and the order of its rows (None: as they are)."""
+        row_bytes = prod(self.X.shape[1:]) * (1 if self.X.dtype == torch.uint8 else 4)
+        size = self.batch_size * max(1, BUFFER_BYTES // (self.batch_size * row_bytes))
         if self.stream is None:
-            return None
-        return _shuffled(len(self.X), self.stream).to(self.X.device)
+            for start in range(0, len(self.X), size):
+                yield [(start, min(start + size, len(self.X)))], None
+            return
+        is_one = len(self.X) <= size
+        with self.stream.generator() as generator:  # not kept open: the network draws between buffers
+            if is_one:
+                order = torch.randperm(len(self.X), generator=generator)
+            else:
+                seed = torch.randint(_LARGEST_SEED, (), generator=generator).item()
+        if is_one:
+            yield [(0, len(self.X))], order[: self.n_rows]
+            return
+        generator, done = torch.Generator().manual_seed(seed), 0
+        for spans in _shuffled_spans(len(self.X), max(1, BLOCK_BYTES // row_bytes), size, generator):
+            order = torch.randperm(sum(stop - start for start, stop in spans), generator=generator)
+            yield spans, order[: self.n_rows - done]
+            done += len(order)
+
+    def row_order(self):
+        """Numbers of the rows in the order of one pass."""
+        return torch.cat([_numbers(spans)[order] for spans, order in self._plan()])
 
 
 class StackedBatches(ResidentBatches):
@@ -78,7 +117,8 @@ class StackedBatches(ResidentBatches):
         self.streams = streams
 
     def __iter__(self):
-        orders = torch.stack([_shuffled(len(self.X), stream) for stream in self.streams]).to(self.X.device)
+        batches = (ResidentBatches(self.X, self.batch_size, stream) for stream in self.streams)
+        orders = torch.stack([one.row_order() for one in batches]).to(self.X.device)
         values_per_batch = self.batch_size * self.X[0].numel() * len(self.streams)
         chunk_size = self.batch_size * max(1, _CHUNK_VALUES // values_per_batch)
         for start in range(0, self.n_rows, chunk_size):
@@ -86,6 +126,24 @@ class StackedBatches(ResidentBatches):
             yield from as_network_input(self.X[orders[:, start:stop]]).split(self.batch_size, dim=1)
 
 
-def _shuffled(n_rows, stream):
-    with stream.generator() as generator:
-        return torch.randperm(n_rows, generator=generator)
+def _numbers(spans):
+    return torch.cat([torch.arange(*span) for span in spans])
+
+
+def _shuffled_spans(n_rows, block_size, buffer_size, generator):
+    """Yield lists of spans (start, stop) of `buffer_size` rows each, the last list of what is left.
+
+    The spans are the blocks in random order, cut where a buffer is full.
+    """
+    spans, room = [], buffer_size
+    for block in torch.randperm(-(-n_rows // block_size), generator=generator).tolist():
+        start, stop = block * block_size, min((block + 1) * block_size, n_rows)
+        while stop - start >= room:
+            spans.append((start, start + room))
+            yield spans
+            start, spans, room = start + room, [], buffer_size
+        if start < stop:
+            spans.append((start, stop))
+            room -= stop - start
+    if spans:
+        yield spans

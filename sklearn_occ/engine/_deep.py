@@ -14,10 +14,10 @@ from skorch.callbacks import Callback
 from .._contract import BaseOneClass
 from .._device import available_device
 from ._adam import FusedAdam
-from ._batches import resident
 from ._checkpoint import FitCheckpoint, identity_of_fit
 from ._net import LAST_STAGE, OneClassNet
 from ._seeding import RandomStream
+from ._streaming import placed
 
 OPTIMIZERS = {
     "adam": (FusedAdam, {}),
@@ -128,7 +128,7 @@ class BaseDeepOneClass(BaseOneClass):
 
     def _fit(self, X, X_valid):
         net = self._begin(X, X_valid)
-        tensors = [rows if rows is None else resident(rows, net.device) for rows in (X, X_valid)]
+        tensors = [rows if rows is None else placed(rows, net.device) for rows in (X, X_valid)]
         self._train(net, *tensors)
         self._end(net, tensors[0])
 

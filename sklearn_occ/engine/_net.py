@@ -1,4 +1,4 @@
-"""OneClassNet: the one skorch net. It trains on device-resident batches and evaluates in fixed blocks."""
+"""OneClassNet: the one skorch net. It trains on batches cut on the device and evaluates in fixed blocks."""
 
 import dis
 import sys
@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_map_only
 
 from ._batches import ResidentBatches, as_network_input
 from ._seeding import RandomStream, is_plain
+from ._streaming import HostRows, StreamedBatches
 
 LAST_STAGE = "train"
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
@@ -96,7 +97,7 @@ class OneClassNet(NeuralNet):
         ----------
         name : str
             Key of the stage in `epochs_`.
-        X, X_valid : tensor of shape (n, ...) on the device
+        X, X_valid : tensor of shape (n, ...) on the device, or HostRows
             Rows to train on, and rows whose loss is recorded as `valid_loss`.
         epochs : int
             Total number of epochs of this stage.
@@ -150,14 +151,17 @@ class OneClassNet(NeuralNet):
             raise
 
     def get_split_datasets(self, X, y=None, **fit_params):
-        """Return the rows of the running stage: tensors already on the device."""
+        """Return the rows of the running stage, as they were placed."""
         return X, self.X_valid_
 
     def get_iterator(self, dataset, training=False):
-        """Batches sliced from the resident tensor, shuffled when training."""
-        if not isinstance(dataset, torch.Tensor):  # skorch's own predict and forward
-            return super().get_iterator(dataset, training)
-        return ResidentBatches(dataset, self.batch_size, self.stream_ if training else None)
+        """Batches of rows on the device or on the host, shuffled when training."""
+        stream = self.stream_ if training else None
+        if isinstance(dataset, HostRows):
+            return StreamedBatches(dataset, self.batch_size, stream)
+        if isinstance(dataset, torch.Tensor):
+            return ResidentBatches(dataset, self.batch_size, stream)
+        return super().get_iterator(dataset, training)  # skorch's own predict and forward
 
     def notify(self, method_name, **cb_kwargs):
         """As in skorch; the user's callbacks hear of the last stage only."""
@@ -187,9 +191,12 @@ class OneClassNet(NeuralNet):
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
             loss = self.history[-1, "batches", :, prefix + "_loss"][-1]
         else:
-            losses, n_rows = zip(*((step_fn(batch)["loss"].detach(), len(batch[0])) for batch in iterator), strict=True)
-            weights = torch.tensor(n_rows, device=losses[0].device) / sum(n_rows)
-            loss = (torch.stack(losses) * weights).sum().item()
+            # One tensor: thousands of small ones, kept between freed batches, would leave holes of hundreds of MB.
+            losses, n_rows = torch.empty(len(iterator), dtype=torch.float64, device=self.device), []
+            for number, batch in enumerate(iterator):
+                losses[number] = step_fn(batch)["loss"].detach()
+                n_rows.append(len(batch[0]))
+            loss = np.average(losses.cpu().numpy(), weights=n_rows).item()
             self.record_pass(prefix, loss, sum(n_rows), len(iterator))
         self.check_loss(prefix, loss)
 
@@ -267,12 +274,12 @@ class OneClassNet(NeuralNet):
 
     @torch.no_grad()
     def sweep(self, X, module=None):
-        """Yield `(module(x), x)` for the batches of a tensor on the device, in order and in eval mode.
+        """Yield `(module(x), x)` for the batches of some rows, in order and in eval mode.
 
         Parameters
         ----------
-        X : tensor of shape (n, ...)
-            Rows on the device, as in training.
+        X : tensor of shape (n, ...) on the device, or HostRows
+            Rows, as in training.
         module : torch.nn.Module, optional
             What to run: `module_`, or a part of it.
         """
@@ -306,7 +313,7 @@ class OneClassNet(NeuralNet):
         self._set_training(False)
         module = self.module_ if module is None else module
         weights = {k: v.to(dtype) if v.is_floating_point() else v for k, v in _tensors(module)}
-        parts = []
+        found = None
         with self.private_random(RandomStream(self.seed)):
             for start in range(0, len(X), block_size):
                 rows = np.require(X[start : start + block_size], requirements=["C", "W"])
@@ -317,8 +324,11 @@ class OneClassNet(NeuralNet):
                 given = x if self.is_plain_in_eval_ else x.clone()
                 outputs = functional_call(module, weights, (given,)) if dtype == torch.float64 else module(given)
                 outputs = tree_map_only(torch.Tensor, torch.Tensor.double, outputs)
-                parts.append(read(outputs, x.double())[:n_rows].cpu().numpy())
-        return np.concatenate(parts)
+                block = read(outputs, x.double())[:n_rows].cpu().numpy()
+                if found is None:
+                    found = np.empty((len(X), *block.shape[1:]), block.dtype)
+                found[start : start + n_rows] = block
+        return found
 
     def private_random(self, stream=None):
         """Context in which a module that draws from torch's global generators draws from a stream of the net."""

@@ -6,9 +6,10 @@ import torch
 from torch.func import functional_call, vmap
 
 from .._device import available_device
-from ._batches import StackedBatches, as_network_input, resident
+from ._batches import StackedBatches, as_network_input
 from ._deep import OPTIMIZERS, BaseDeepOneClass
 from ._net import LAST_STAGE, OneClassNet
+from ._streaming import placed
 
 
 class StackingError(ValueError):
@@ -54,7 +55,9 @@ def fit_stacked(estimators, X):
     nets = [estimator._begin(rows, None) for estimator in estimators]
     if not nets[0].is_plain_:
         raise StackingError("has a network that draws random numbers, works in place or has code of its own")
-    on_device = resident(rows, nets[0].device)
+    on_device = placed(rows, nets[0].device)
+    if not isinstance(on_device, torch.Tensor):
+        raise StackingError(f"has {len(rows)} rows, which need more memory than the device should give")
     _train(nets, on_device, estimators[0]._epochs_in_all)
     for estimator, net in zip(estimators, nets, strict=True):
         estimator._end(net, on_device)

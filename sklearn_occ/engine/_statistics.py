@@ -4,7 +4,7 @@ import torch
 
 
 def all_codes(net, X):
-    """Codes of all rows on the device in eval mode, float64 (n, n_components)."""
+    """Codes of all rows in eval mode, float64 (n, n_components)."""
     return torch.cat([code.double() for code, _ in net.sweep(X, net.module_.encoder)])
 
 
@@ -19,3 +19,19 @@ def total_variance(batches):
         scatter += shift.square().sum() * len(rows) * (n_rows - len(rows)) / n_rows
         mean += shift * len(rows) / n_rows
     return float(scatter / n_rows)
+
+
+def count_distinct(batches):
+    """Count the different rows among float32 rows that come in batches, (b, ...) each.
+
+    Rows are compared by a random sum of their bits modulo 2^64, which takes 8 bytes a row; two rows that differ agree
+    in it with probability 2^-32 or less.
+    """
+    sums, generator = [], torch.Generator().manual_seed(0)
+    for batch in batches:
+        bits = (batch.flatten(1) + 0.0).view(torch.int32)  # -0.0 is 0.0
+        if not sums:
+            limits = torch.iinfo(torch.int64)
+            factors = torch.randint(limits.min, limits.max, bits.shape[1:], generator=generator).to(bits.device)
+        sums.append((bits * factors).sum(1))
+    return len(torch.cat(sums).unique())

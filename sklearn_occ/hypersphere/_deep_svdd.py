@@ -11,7 +11,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from .._docstrings import with_shared_docs
-from ..engine import BaseAutoencoder, RandomStream, all_codes, total_variance
+from ..engine import BaseAutoencoder, RandomStream, all_codes, count_distinct, total_variance
 from ..nn import mean_squared_error, squared_error
 
 _NEAREST_TO_ZERO = 0.1  # coordinates of the centre keep this distance from 0
@@ -207,7 +207,7 @@ class DeepSVDD(BaseAutoencoder):
     def _warn_of_collapse(self, net, X, codes):
         n_distinct, n_rows = len(net.criterion_.distances(codes).unique()), len(X)
         if n_distinct < _DISTINCT * n_rows:  # duplicates among the rows are no sign
-            n_rows = len(X.flatten(1).unique(dim=0))
+            n_rows = count_distinct(x for x, _ in net.get_iterator(X))
         response = self._response_to_shuffling(net, X[:_MOST_SHUFFLED])
         if response < _LEAST_RESPONSE or n_distinct < _DISTINCT * n_rows:
             warnings.warn(

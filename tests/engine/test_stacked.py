@@ -11,7 +11,7 @@ from skorch.callbacks import EpochTimer
 from torch import nn
 
 from sklearn_occ import CAE, ConOCC
-from sklearn_occ.engine import RandomStream, StackingError, fit_stacked, runs_on_cuda
+from sklearn_occ.engine import RandomStream, StackingError, _batches, _streaming, fit_stacked, runs_on_cuda
 from sklearn_occ.engine._batches import ResidentBatches, StackedBatches, resident
 
 SEEDS = (3, 4, 5)
@@ -162,6 +162,21 @@ def test_batches_are_those_of_each_stream(n_rows, monkeypatch):
         assert len(found) == len(together) == len(expected[0])
         for i, x in enumerate(found):
             torch.testing.assert_close(x, torch.stack([batches[i] for batches in expected]), rtol=0, atol=0)
+
+
+def test_batches_of_more_than_a_buffer_are_those_of_separate_fits(monkeypatch):
+    monkeypatch.setattr(_batches, "BUFFER_BYTES", 600)
+    monkeypatch.setattr(_batches, "BLOCK_BYTES", 100)
+    X = torch.arange(130.0)[:, None].expand(130, 5)
+    alone = [[x for x, _ in ResidentBatches(X, 8, RandomStream(seed))] for seed in SEEDS]
+    for i, x in enumerate(StackedBatches(X, 8, [RandomStream(seed) for seed in SEEDS])):
+        torch.testing.assert_close(x, torch.stack([batches[i] for batches in alone]), rtol=0, atol=0)
+
+
+def test_rows_that_stream_do_not_share_a_loop(monkeypatch, table):
+    monkeypatch.setattr(_streaming, "most_resident", lambda X, device: 0)
+    with pytest.raises(StackingError, match="has 50 rows, which need more memory"):
+        fit_stacked([quick("CAE", random_state=seed) for seed in SEEDS], table)
 
 
 class OwnCode(nn.Linear):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from conftest import quick
 
-from sklearn_occ.engine import all_codes, total_variance
+from sklearn_occ.engine import all_codes, count_distinct, total_variance
 
 
 def test_total_variance(rng):
@@ -20,3 +20,12 @@ def test_all_codes_are_those_of_transform(blobs):
     codes = all_codes(occ.net_, torch.from_numpy(X[:, None]))
     assert codes.dtype == torch.float64
     np.testing.assert_allclose(codes.numpy(), occ.transform(X), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 200])
+def test_count_distinct(batch_size, rng):
+    rows = rng.integers(0, 2, (200, 1, 2, 3)).astype(np.float32)
+    rows[rng.random(rows.shape) < 0.1] *= -1  # some zeros become -0.0, which is 0.0
+    expected = len(np.unique(rows.reshape(200, -1) + 0.0, axis=0))
+    assert 64 < expected < 200
+    assert count_distinct(torch.from_numpy(rows).split(batch_size)) == expected
