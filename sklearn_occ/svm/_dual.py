@@ -1,10 +1,8 @@
 """The dual of the one-class SVM, solved on the rows near the threshold while the others keep their weights."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from ._kernels import PrecomputedMatrix
 from ._pairs import bounded_gradients, optimize
@@ -12,17 +10,18 @@ from ._pairs import bounded_gradients, optimize
 _FEW = 1000  # rows: the smallest sample, and the fewest solved at once
 _SHARE = 8  # of the rows, for both
 _MB = 2**20
-_RELATIVE_TOL = 2e-4  # of the largest score, where tol is more, but
-_STRICTEST = 1e-3  # of tol at least: scores of a linear kernel may vanish
-_ROUNDING = 1e-11  # of the largest score: differences below are not known
+_RELATIVE_TOL = 1e-4  # of the largest score, where tol is more
+_ROUNDING = 1e-13  # of a score, by the terms it is summed from
+_PAIRS_WITHOUT_LIMIT = 10**6, 100  # in all, and for each row
 
 
 class DualSolution(NamedTuple):
-    """Weights of all rows, their scores `K alpha`, and the number of pairs that were moved."""
+    """Weights of all rows, their scores `K alpha`, the number of pairs that were moved, whether the rule is met."""
 
     alpha: np.ndarray
     gradient: np.ndarray
     n_iter: int
+    is_optimal: bool
 
     @property
     def rho(self):
@@ -30,7 +29,7 @@ class DualSolution(NamedTuple):
         free = (self.alpha > 0) & (self.alpha < 1)
         if free.any():
             return float(self.gradient[free].mean())
-        gain, lose = bounded_gradients(self.alpha, self.gradient)
+        gain, lose = bounded_gradients(self.alpha, self.gradient, 0.0)
         return float((gain.min() + lose.max()) / 2)
 
     def for_matrix(self, matrix):
@@ -53,12 +52,12 @@ def solve_dual(matrix, nu, *, tol, cache_size, max_iter, start=None):
     nu : float in (0, 1)
         See above.
     tol : float
-        The largest difference of scores between a row that may lose weight and one that may gain some; less where
-        all scores are small, see `_RELATIVE_TOL`.
+        The largest difference of scores between a row that may lose weight and one that may gain some, beyond rounding;
+        1e-4 of the largest score where that is less.
     cache_size : float
         Memory of the kernel of the rows solved at once, in MB.
     max_iter : int
-        Most pairs between which weight is moved; -1 sets no limit.
+        Most pairs between which weight is moved; -1 stands for a million, or 100 for each row if that is more.
     start : DualSolution, optional
         To start from: weights and scores for this matrix and any nu.
 
@@ -66,20 +65,14 @@ def solve_dual(matrix, nu, *, tol, cache_size, max_iter, start=None):
     -------
     solution : DualSolution
 
-    Warns
-    -----
-    ConvergenceWarning
-        When `max_iter` ends it.
+    Raises
+    ------
+    ValueError
+        When kernel values are not finite.
     """
-    limit = np.iinfo(np.int64).max if max_iter == -1 else max_iter
-    solution = _solve(matrix, nu, _Rules(tol, max(2, int((cache_size * _MB / 8) ** 0.5)), limit), start)
-    if solution.n_iter >= limit:
-        warnings.warn(
-            f"The solver was ended by max_iter={max_iter} before it met tol={tol:g}; raise max_iter, or scale X.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
-    return solution
+    few, for_each = _PAIRS_WITHOUT_LIMIT
+    limit = max(few, for_each * len(matrix)) if max_iter == -1 else max_iter
+    return _solve(matrix, nu, _Rules(tol, max(2, int((cache_size * _MB / 8) ** 0.5)), limit), start)
 
 
 class _Rules(NamedTuple):
@@ -91,6 +84,9 @@ class _Rules(NamedTuple):
 
 
 def _solve(matrix, nu, rules, start=None):
+    lengths = np.sqrt(np.abs(matrix.diagonal()))  # |K_ij| is at most their product
+    if not np.isfinite(lengths).all():
+        raise ValueError("The kernel of X has values that are not finite; scale X, or lower gamma or degree.")
     if len(matrix) <= min(_FEW, rules.largest):
         matrix = PrecomputedMatrix(matrix.block(np.arange(len(matrix))))
     if start is None:
@@ -100,20 +96,21 @@ def _solve(matrix, nu, rules, start=None):
         alpha, n_iter = weights_of_lowest(start.gradient, nu * len(matrix)), 0
         gradient = start.gradient + _times(matrix, alpha - start.alpha)
     size = min(rules.largest, max(_FEW, len(matrix) // _SHARE))
-    while n_iter < rules.limit:
-        gain, lose = bounded_gradients(alpha, gradient)
+    while True:
         largest = np.abs(gradient).max()
-        tol = max(np.clip(_RELATIVE_TOL * largest, _STRICTEST * rules.tol, rules.tol), _ROUNDING * largest)
-        if lose.max() - gain.min() <= tol:
-            break
+        rounding = _ROUNDING * lengths * (lengths @ alpha)
+        gain, lose = bounded_gradients(alpha, gradient, rounding)
+        tol = min(rules.tol, _RELATIVE_TOL * largest)
+        is_optimal = bool(lose.max() - gain.min() <= tol)
+        if is_optimal or n_iter >= rules.limit:
+            return DualSolution(alpha, gradient, n_iter, is_optimal)
         near = np.union1d(_smallest(gain, size // 2), _smallest(-lose, size // 2))
         weights, left = alpha[near], rules.limit - n_iter
-        n_iter += optimize(matrix.block(near), weights, gradient[near], tol=tol / 2, max_iter=left)
+        n_iter += optimize(matrix.block(near), weights, gradient[near], rounding[near], tol=tol / 2, max_iter=left)
         change = np.zeros(len(alpha))
         change[near] = weights - alpha[near]
         alpha[near] = weights
         gradient += _times(matrix, change)
-    return DualSolution(alpha, gradient, n_iter)
 
 
 def _first_weights(matrix, nu, rules):
@@ -121,7 +118,7 @@ def _first_weights(matrix, nu, rules):
     sample = np.random.default_rng(0).permutation(n)[: max(_FEW, n // _SHARE)]  # the same for every fit
     weights, n_iter = np.ones(len(sample)), 0
     if len(sample) < n:
-        weights, _, n_iter = _solve(matrix.subset(sample), nu, rules)
+        weights, _, n_iter, _ = _solve(matrix.subset(sample), nu, rules)
     chosen = weights > 0
     return weights_of_lowest(matrix.times(sample[chosen], weights[chosen]), nu * n), n_iter
 

@@ -11,8 +11,9 @@ _IN_PLACE = {
     "linear": lambda u, degree: u,
     "poly": lambda u, degree: u.pow_(degree),
     "sigmoid": lambda u, degree: u.tanh_(),
-    "rbf": lambda u, degree: u.exp_(),
+    "rbf": lambda u, degree: u.clamp_(max=0).exp_(),  # above 0 by rounding only
 }
+_EXPONENT_ERROR = 1e-9  # of the product form of "rbf", up to which it is used
 
 
 def rows_as_vectors(X):
@@ -39,23 +40,29 @@ class Kernel:
     origin : ndarray of shape (d,)
         What "rbf" subtracts from every row: distances do not change with it, and near the data the exponent
         loses the fewest digits.
+    radius : float
+        Largest distance of the rows that matter from the origin. Where the exponent's digits are lost in it, "rbf"
+        computes each distance by itself, which is slower.
     device : str or torch.device
         Where the products are computed.
     """
 
-    def __init__(self, name, *, gamma, degree, coef0, origin, device):
+    def __init__(self, name, *, gamma, degree, coef0, origin, radius, device):
         self.name = name
         self.gamma = gamma
         self.degree = degree
         self.coef0 = coef0
         self.device = torch.device(device)
         self.origin = torch.from_numpy(origin).to(self.device)
+        self.is_direct = name == "rbf" and np.finfo(float).eps * gamma * radius**2 > _EXPONENT_ERROR
 
     def left(self, rows):
         """Features of rows (b, d), a float64 array, on the device."""
         x = torch.from_numpy(np.require(rows, requirements="W")).to(self.device)
         if self.name == "linear":
             return x
+        if self.is_direct:
+            return x - self.origin
         features = x.new_empty(len(x), x.shape[1] + 2)
         if self.name == "rbf":
             x = torch.sub(x, self.origin, out=features[:, :-2])
@@ -68,7 +75,7 @@ class Kernel:
 
     def right(self, left):
         """Features of the other side, from those of `left`."""
-        if self.name == "linear":
+        if self.name == "linear" or self.is_direct:
             return left
         features = left * self.gamma * (2 if self.name == "rbf" else 1)
         features[:, -2] = 1
@@ -77,7 +84,10 @@ class Kernel:
 
     def values(self, left, right):
         """Kernel values (b, m) of features (b, ...) and (m, ...)."""
-        return _IN_PLACE[self.name](left @ right.T, self.degree)
+        if self.is_direct:
+            distances = torch.cdist(left, right, compute_mode="donot_use_mm_for_euclid_dist")
+            return distances.square_().mul_(-self.gamma).exp_()
+        return _IN_PLACE[self.name](left @ right.mT, self.degree)
 
     def block_size(self, n_columns):
         """Rows of a block that has `n_columns` kernel values in each."""
@@ -113,6 +123,15 @@ class KernelMatrix:
         left = self._features[rows]
         return self.kernel.values(left, self.kernel.right(left)).cpu().numpy()
 
+    def diagonal(self):
+        """`K[i, i]`: float64 (n,)."""
+        step = self.kernel.block_size(self._features.shape[1])
+        parts = [
+            self.kernel.values(left[:, None], self.kernel.right(left)[:, None])[:, 0, 0]
+            for left in self._features.split(step)
+        ]
+        return torch.cat(parts).cpu().numpy()
+
     def times(self, columns, weights):
         """`K[:, columns] @ weights`: float64 (n,)."""
         right = self.kernel.right(self._features[columns])
@@ -145,9 +164,22 @@ class PrecomputedMatrix:
         """`K[rows][:, rows]`."""
         return self.values[np.ix_(rows, rows)]
 
+    def diagonal(self):
+        """`K[i, i]`."""
+        return self.values.diagonal()
+
     def times(self, columns, weights):
-        """`K[:, columns] @ weights`."""
-        return self.values[:, columns] @ weights
+        """`K[:, columns] @ weights`, of many columns without a copy of them."""
+        if len(columns) < len(self) // 8:
+            return self.values[:, columns] @ weights
+        return self.values @ spread(weights, columns, len(self))
+
+
+def spread(weights, rows, n):
+    """Weights of n rows, 0 where a row is not among `rows`."""
+    all_weights = np.zeros(n)
+    all_weights[rows] = weights
+    return all_weights
 
 
 def expansion(X, vectors, coefficients, kernel):

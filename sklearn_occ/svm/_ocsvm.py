@@ -1,10 +1,12 @@
 """OCSVM: the one-class support vector machine."""
 
+import warnings
 from hashlib import blake2b
 from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import OneClassSVM
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -12,9 +14,9 @@ from .._contract import BaseOneClass
 from .._device import available_device
 from .._docstrings import with_shared_docs
 from ._dual import solve_dual
-from ._kernels import Kernel, KernelMatrix, PrecomputedMatrix, expansion, rows_as_vectors
+from ._kernels import Kernel, KernelMatrix, PrecomputedMatrix, expansion, rows_as_vectors, spread
 
-_ROUNDING = 1e-11  # of the largest score: what scores differ by when they are computed in another order
+_PAIRS = 1000, 0.5  # in all and for each row, after which "auto" leaves a problem to libsvm
 _WORK_OF_LIBSVM = 4e8  # nu n^2 (d + 40) from which the dual solver was faster, some tenths of a second
 
 
@@ -51,21 +53,25 @@ class OCSVM(BaseOneClass):
         weights; the kernel of all rows with the support vectors is computed once. "libsvm" is scikit-learn's
         `OneClassSVM`. Both have the same stopping rule, and where the kernel is positive definite the same solution;
         the sigmoid kernel is not, and then each finds a point where the rule holds. "auto" takes "dual" for the
-        kernels "rbf" and "precomputed" and many rows, where it is faster.
+        kernel "rbf" and many rows, and for a warm start, and begins anew with libsvm where the rule is not met after
+        half as many pairs as there are rows, as with narrow kernels.
     tol : float, default=1e-3
-        Tolerance of the solver's stopping rule, in units of the score; "dual" takes less where all scores are small.
+        Tolerance of the solver's stopping rule, in units of the score; "dual" takes at most 1e-4 of the largest score,
+        and leaves differences that are no more than rounding.
     shrinking : bool, default=True
         Whether libsvm leaves out rows that have reached a bound.
     cache_size : float, default=200
         Memory in MB: of the kernel of the rows that "dual" solves at once, of libsvm's kernel cache.
     max_iter : int, default=-1
-        Limit on the solver's iterations; -1 sets none.
+        Limit on the solver's iterations; -1 sets none for libsvm, and for "dual" a million, or 100 for each row if
+        that is more. A `ConvergenceWarning` says where it was met.
     device : str or torch.device, default="auto"
         Where kernels are computed, but libsvm's: "auto" takes CUDA where there is one, else the CPU; or "cpu",
         "cuda", "cuda:1".
     warm_start : bool, default=False
         Whether "dual" starts from the solution of the last `fit` to the same rows, with another `nu` or `gamma` for
-        instance. The result meets the same stopping rule; with another `nu` alone only the change is computed.
+        instance. The result meets the same stopping rule. With another `nu` alone only the change is computed; with
+        another kernel little is gained. The last solution, two numbers for each row, is kept and pickled.
     contamination : "auto", float in (0, 0.5] or None, default="auto"
         "auto": the threshold is the solver's own, rho. A float: that share of the calibration rows lies
         below the threshold. None: the lowest of them is the threshold.
@@ -170,37 +176,55 @@ class OCSVM(BaseOneClass):
 
     def _fit(self, X, X_valid):
         rows = rows_as_vectors(X)
-        if self.kernel == "precomputed":
+        if self.kernel == "precomputed" and rows.shape[1] > len(rows):
             rows = rows[:, self._training_rows]
-        variance = rows.var()
-        self._gamma = {
-            "scale": 1 / (rows.shape[1] * variance) if variance > 0 else 1.0,
-            "auto": 1 / rows.shape[1],
-        }.get(self.gamma, self.gamma)
+        self._gamma = self._gamma_for(rows)
         self.device_ = torch.device(available_device(self.device, type(self).__name__))
+        if self.kernel == "rbf":
+            self._origin = rows.mean(0)
+            self._radius = float(np.linalg.norm(rows - self._origin, axis=1).max())
+        else:
+            self._origin, self._radius = np.zeros(rows.shape[1]), 0.0
+        if not self.warm_start:
+            self._last_solution = None
         if self.nu == 1:
             return self._weigh_all_rows(rows)
-        return self._solve_dual(rows) if self._takes_dual(*rows.shape) else self._solve_by_libsvm(rows)
+        if self.solver == "libsvm" or (self.solver == "auto" and not self._is_worth_dual(*rows.shape)):
+            return self._solve_by_libsvm(rows)
+        return self._solve_dual(rows)
 
-    def _takes_dual(self, n_rows, n_features):
-        if self.solver != "auto":
-            return self.solver == "dual"
-        if self.kernel not in ("rbf", "precomputed"):
-            return False
-        width = n_features if self.kernel == "rbf" else 0
-        return self.nu * n_rows**2 * (width + 40) > _WORK_OF_LIBSVM
+    def _gamma_for(self, rows):
+        if self.gamma == "auto":
+            return 1 / rows.shape[1]
+        if self.gamma != "scale":
+            return self.gamma
+        variance = rows.var() if self.kernel not in ("linear", "precomputed") else 0.0
+        return 1 / (rows.shape[1] * variance) if variance > 0 else 1.0
+
+    def _is_worth_dual(self, n_rows, n_features):
+        return self.warm_start or (self.kernel == "rbf" and self.nu * n_rows**2 * (n_features + 40) > _WORK_OF_LIBSVM)
 
     def _solve_dual(self, rows):
-        matrix = PrecomputedMatrix(rows) if self.kernel == "precomputed" else KernelMatrix(self._kernel(rows), rows)
-        options = {"tol": self.tol, "cache_size": self.cache_size, "max_iter": self.max_iter}
+        matrix = PrecomputedMatrix(rows) if self.kernel == "precomputed" else KernelMatrix(self._kernel(), rows)
         kernel_is = self.kernel, self._gamma, self.degree, self.coef0
         start = None
         if self.warm_start:
-            rows_are = blake2b(np.ascontiguousarray(rows)).digest()
-            last_rows, last_kernel, last = getattr(self, "_last_solution", (None, None, None))
+            rows_are = rows.shape, blake2b(np.ascontiguousarray(rows)).digest()
+            last_rows, last_kernel, last = getattr(self, "_last_solution", None) or (None, None, None)
             if last_rows == rows_are:
                 start = last if last_kernel == kernel_is else last.for_matrix(matrix)
-        solution = solve_dual(matrix, self.nu, start=start, **options)
+        gives_up = self.solver == "auto" and not self.warm_start and self.max_iter == -1
+        max_iter = int(_PAIRS[0] + _PAIRS[1] * len(rows)) if gives_up else self.max_iter
+        solution = solve_dual(matrix, self.nu, tol=self.tol, cache_size=self.cache_size, max_iter=max_iter, start=start)
+        if not solution.is_optimal:
+            if gives_up:
+                return self._solve_by_libsvm(rows)
+            warnings.warn(
+                f"The solver of OCSVM was ended after {solution.n_iter} pairs (max_iter={self.max_iter}) before it met "
+                f"tol={self.tol:g}; raise max_iter or tol, or scale X.",
+                ConvergenceWarning,
+                stacklevel=6,
+            )
         if self.warm_start:
             self._last_solution = rows_are, kernel_is, solution
         used = np.flatnonzero(solution.alpha)
@@ -209,7 +233,7 @@ class OCSVM(BaseOneClass):
         self.dual_coef_ = solution.alpha[None, used]
         self.n_iter_ = solution.n_iter
         self._rho = solution.rho
-        return solution.gradient
+        return solution.gradient if self.contamination == "auto" else None  # else a threshold may be a row's very score
 
     def _solve_by_libsvm(self, rows):
         solver = OneClassSVM(
@@ -241,25 +265,19 @@ class OCSVM(BaseOneClass):
         self._rho = float(scores.max())
         return scores
 
-    def _kernel(self, rows):
-        """The kernel for what lies around `rows`, on the device that was fitted on, or the CPU where that is absent."""
+    def _kernel(self):
+        """The kernel, on the device that was fitted on, or on the CPU where there is no CUDA any more."""
         device = self.device_ if self.device_.type == "cpu" or torch.cuda.is_available() else "cpu"
         parameters = {"gamma": self._gamma, "degree": self.degree, "coef0": self.coef0}
-        return Kernel(self.kernel, **parameters, origin=rows.mean(0), device=device)
+        return Kernel(self.kernel, **parameters, origin=self._origin, radius=self._radius, device=device)
 
     def _score_samples(self, X):
         if self.kernel == "precomputed":
-            return rows_as_vectors(X)[:, self.support_] @ self.dual_coef_[0]
-        vectors = self.support_vectors_
-        return expansion(X, vectors, self.dual_coef_[0], self._kernel(vectors))
+            return rows_as_vectors(X) @ spread(self.dual_coef_[0], self.support_, X.shape[1])
+        return expansion(X, self.support_vectors_, self.dual_coef_[0], self._kernel())
 
     def _own_offset(self):
         return self._rho
-
-    def _set_offset(self):
-        super()._set_offset()
-        if self.contamination != "auto":  # may be the very score of a row, which is then not below it
-            self.offset_ -= _ROUNDING * np.abs(self.calibration_scores_).max()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

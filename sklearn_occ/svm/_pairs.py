@@ -3,19 +3,19 @@
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-_FLAT = 1e-12  # the least curvature of a pair: two equal rows, or a kernel that is not positive
+_FLAT = 1e-12  # of the diagonal, the least curvature of a pair: two equal rows, or a kernel that is not positive
 _RIDGE = 1e-11  # of the kernel of the free rows, relative to its diagonal
-_FIRST_PAIRS = 1000  # moved before the first Newton steps
+_PAIRS = 1000  # moved before each turn of Newton steps
 _MOST_FREE = 1500  # rows for which a Newton step costs less than what it saves
 _NEWTON_STEPS = 20  # until pairs move again
 
 
-def bounded_gradients(alpha, gradient):
-    """Gradients of the rows that may gain weight, inf for others; and of those that may lose some, -inf for others."""
-    return np.where(alpha < 1, gradient, np.inf), np.where(alpha > 0, gradient, -np.inf)
+def bounded_gradients(alpha, gradient, rounding):
+    """Most that the gradient of a row that may gain weight can be, inf for others; least for one that may lose some."""
+    return np.where(alpha < 1, gradient + rounding, np.inf), np.where(alpha > 0, gradient - rounding, -np.inf)
 
 
-def optimize(kernel, alpha, gradient, *, tol, max_iter):
+def optimize(kernel, alpha, gradient, rounding, *, tol, max_iter):
     """Lower `1/2 a' K a` by moving weight between the rows, in place, until no pair of rows is worth it.
 
     Parameters
@@ -26,6 +26,8 @@ def optimize(kernel, alpha, gradient, *, tol, max_iter):
         Weights within [0, 1], whose sum is kept.
     gradient : ndarray of shape (m,)
         `K a`, with the share of rows that are not among these.
+    rounding : ndarray of shape (m,)
+        How far the gradient may be off; differences within it are not worth a step.
     tol : float
         Stops when no row that may lose weight has a gradient larger by more than that than one that may gain.
     max_iter : int
@@ -36,9 +38,9 @@ def optimize(kernel, alpha, gradient, *, tol, max_iter):
     n_iter : int
         Pairs between which weight was moved.
     """
-    n_iter, n_pairs = 0, _FIRST_PAIRS
+    n_iter = 0
     while n_iter < max_iter:
-        moved = _move_pairs(kernel, alpha, gradient, tol, min(n_pairs, max_iter - n_iter))
+        moved = _move_pairs(kernel, alpha, gradient, rounding, tol, min(_PAIRS, max_iter - n_iter))
         if not moved:
             break
         n_iter += moved
@@ -46,10 +48,11 @@ def optimize(kernel, alpha, gradient, *, tol, max_iter):
     return n_iter
 
 
-def _move_pairs(kernel, alpha, gradient, tol, max_iter):
+def _move_pairs(kernel, alpha, gradient, rounding, tol, max_iter):  # noqa: PLR0917
     """Algorithm 2 of Fan, Chen, Lin (2005), Working set selection using second order information."""
     diagonal = kernel.diagonal().copy()
-    gain, lose = bounded_gradients(alpha, gradient)
+    flat = max(_FLAT * np.abs(diagonal).max(), np.finfo(float).tiny)
+    gain, lose = bounded_gradients(alpha, gradient, rounding)
     for n_iter in range(max_iter):
         i = gain.argmin()
         slope = lose - gain[i]
@@ -57,7 +60,7 @@ def _move_pairs(kernel, alpha, gradient, tol, max_iter):
             return n_iter
         curvature = diagonal - 2 * kernel[i]
         curvature += diagonal[i]
-        np.maximum(curvature, _FLAT, out=curvature)
+        np.maximum(curvature, flat, out=curvature)
         decrease = slope * np.abs(slope)
         decrease /= curvature
         j = decrease.argmax()
@@ -71,7 +74,7 @@ def _move_pairs(kernel, alpha, gradient, tol, max_iter):
         gain += change
         lose += change
         pair = [i, j]
-        gain[pair], lose[pair] = bounded_gradients(alpha[pair], gradient[pair])
+        gain[pair], lose[pair] = bounded_gradients(alpha[pair], gradient[pair], rounding[pair])
     return max_iter
 
 

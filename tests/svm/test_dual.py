@@ -10,8 +10,8 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.svm import OneClassSVM
 
 from sklearn_occ import OCSVM
-from sklearn_occ.svm import _dual, _ocsvm, _pairs
-from sklearn_occ.svm._kernels import KernelMatrix, PrecomputedMatrix
+from sklearn_occ.svm import _dual, _kernels, _ocsvm, _pairs
+from sklearn_occ.svm._kernels import Kernel, KernelMatrix, PrecomputedMatrix
 
 KERNELS = {
     "rbf": {"kernel": "rbf"},
@@ -144,6 +144,65 @@ def test_values_beyond_the_tolerance_end_at_rounding():
     assert_optimal(values_of(X, "poly", 1.0, 5), weights(occ, 200), occ.offset_, 0.3)
 
 
+@pytest.mark.parametrize("scale", [1e-8, 1e4, 1e8])
+def test_scores_that_cancel_end_at_rounding(scale):
+    X = (table(500, d=10) - table(500, d=10).mean(0)) * scale
+    occ = OCSVM(kernel="linear", nu=0.5, solver="dual").fit(X)  # whose optimum is 0, which rounding hides
+    assert np.abs(occ.score_samples(X)).max() < 1e-6 * 250 * np.square(X).sum(1).max()
+
+
+@pytest.mark.parametrize(("scale", "gamma"), [(1e7, 1.0), (1e8, 20.0), (1e8, 1e-16)])
+def test_distances_whose_digits_a_product_would_lose(scale, gamma):
+    X = table(300, d=5) * scale
+    for solver in ("dual", "libsvm"):
+        occ = OCSVM(nu=0.3, gamma=gamma, solver=solver).fit(X)
+        theirs = OneClassSVM(nu=0.3, gamma=gamma, tol=1e-9).fit(X)
+        np.testing.assert_allclose(occ.score_samples(X), theirs.score_samples(X), rtol=3e-3)
+
+
+def test_one_far_row_does_not_loosen_the_rule():
+    X = table(500, d=5)
+    X[0] *= 1e5
+    params = {"kernel": "poly", "degree": 2, "gamma": 0.1, "coef0": 1.0, "nu": 0.1}
+    ours, theirs = OCSVM(solver="dual", **params).fit(X), OneClassSVM(**params).fit(X)
+    K = values_of(X, "poly", 0.1, 2, 1.0)
+    objectives = [weights(svm, 500) @ K @ weights(svm, 500) for svm in (ours, theirs)]
+    assert objectives[0] <= objectives[1] * (1 + 1e-5)
+
+
+def test_a_kernel_that_overflows_is_refused():
+    with pytest.raises(ValueError, match=r"kernel of X has values that are not finite; scale X"):
+        OCSVM(kernel="linear", solver="dual").fit(table(50) * 1e160)
+
+
+def test_a_matrix_that_is_no_kernel_ends_with_a_warning(rng, monkeypatch):
+    monkeypatch.setattr(_dual, "_PAIRS_WITHOUT_LIMIT", (3000, 1))
+    with pytest.warns(ConvergenceWarning, match=r"ended after 3000 pairs \(max_iter=-1\)"):
+        OCSVM(kernel="precomputed", nu=0.3, solver="dual").fit(rng.normal(size=(300, 300)))
+
+
+@pytest.mark.parametrize("solver", ["dual", "libsvm"])
+def test_rows_held_out_set_the_threshold_of_either_solver(solver):
+    X = table(400)
+    given = {"threshold_data": "validation", "validation_fraction": 0.25, "contamination": 0.1, "random_state": 0}
+    occ = OCSVM(nu=0.3, solver=solver, **given).fit(X)
+    held_out = np.setdiff1d(np.arange(400), occ._training_rows)
+    np.testing.assert_array_equal(occ.calibration_scores_, np.sort(occ.score_samples(X)[np.sort(held_out)]))
+    auto = OCSVM(nu=0.3, solver=solver, **{**given, "contamination": "auto"}).fit(X)
+    assert len(auto.calibration_scores_) == 100
+
+
+def test_scoring_holds_one_block_of_kernel_values(monkeypatch):
+    X = table(2000)
+    occ = OCSVM(nu=0.3, solver="dual").fit(X)
+    monkeypatch.setattr(_kernels, "_BLOCK_VALUES", 10_000)
+    sizes, values = [], Kernel.values
+    monkeypatch.setattr(Kernel, "values", lambda *a: sizes.append(len(a[1]) * len(a[2])) or values(*a))
+    occ.score_samples(X)
+    KernelMatrix(occ._kernel(), X).times(np.arange(500), np.ones(500))
+    assert max(sizes) <= 10_000
+
+
 def test_precomputed_kernel():
     X = table(400)
     K = pairwise_kernels(X, metric="rbf", gamma=0.1)
@@ -167,14 +226,24 @@ def test_auto_takes_libsvm_for_few_rows_and_for_hard_kernels(monkeypatch):
     OCSVM(kernel="poly").fit(X)
     OCSVM(solver="libsvm").fit(X)
     assert not calls
-    OCSVM().fit(X)
     OCSVM(kernel="precomputed").fit(values_of(X, "rbf"))
+    assert not calls
+    OCSVM().fit(X)
+    OCSVM(kernel="poly", warm_start=True).fit(X)
     assert len(calls) == 2
+
+
+def test_auto_leaves_a_narrow_kernel_to_libsvm(monkeypatch):
+    X = table(3000, d=2)
+    monkeypatch.setattr(_ocsvm, "_WORK_OF_LIBSVM", 0)
+    ours, theirs = OCSVM(nu=0.3, gamma=30.0).fit(X), OneClassSVM(nu=0.3, gamma=30.0).fit(X)
+    np.testing.assert_array_equal(ours.dual_coef_, theirs.dual_coef_)
+    assert ours.n_iter_ == theirs.n_iter_ > 2500
 
 
 @pytest.mark.parametrize("max_iter", [1, 40])
 def test_max_iter_ends_it_with_a_warning(max_iter):
-    with pytest.warns(ConvergenceWarning, match=rf"max_iter={max_iter} before it met tol=1e-05"):
+    with pytest.warns(ConvergenceWarning, match=rf"max_iter={max_iter}\) before it met tol=1e-05"):
         occ = OCSVM(nu=0.1, solver="dual", tol=1e-5, max_iter=max_iter).fit(table(2000))
     assert occ.n_iter_ == max_iter
     assert occ.dual_coef_.sum() == pytest.approx(200)
@@ -188,10 +257,13 @@ def test_the_same_fit_twice_and_pickled():
     np.testing.assert_array_equal(copy.score_samples(X), first.score_samples(X))
 
 
-@pytest.mark.parametrize("change", [{"nu": 0.12}, {"nu": 0.05}, {"gamma": 0.3}, {"kernel": "linear"}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{"nu": 0.12}, {"gamma": 0.3}, {"kernel": "linear"}, {"kernel": "poly", "degree": 2}], ids=str
+)
 def test_a_warm_start_ends_at_the_same_optimum(change):
     X = table(2000)
-    warm = OCSVM(nu=0.1, solver="dual", warm_start=True).fit(X).set_params(**change).fit(X)
+    first = {"kernel": "poly", "degree": 3} if change.get("degree") else {}
+    warm = OCSVM(nu=0.1, solver="dual", warm_start=True, **first).fit(X).set_params(**change).fit(X)
     cold = OCSVM(**{"nu": 0.1, "solver": "dual", **change}).fit(X)
     np.testing.assert_allclose(warm.decision_function(X), cold.decision_function(X), atol=4e-3)
     K = values_of(X, **{"kernel": "rbf", **{key: value for key, value in change.items() if key != "nu"}})
@@ -218,15 +290,23 @@ def test_a_warm_start_computes_the_change_only(monkeypatch):
 def test_a_warm_start_does_not_trust_other_rows():
     warm = OCSVM(nu=0.1, solver="dual", warm_start=True).fit(table(500))
     other = table(500, seed=1)
-    np.testing.assert_array_equal(warm.fit(other).dual_coef_, OCSVM(nu=0.1, solver="dual").fit(other).dual_coef_)
+    for rows in (other, other.reshape(1000, 3), table(500)):
+        np.testing.assert_array_equal(warm.fit(rows).dual_coef_, OCSVM(nu=0.1, solver="dual").fit(rows).dual_coef_)
+    assert warm.set_params(warm_start=False).fit(other)._last_solution is None
 
 
 @pytest.mark.parametrize("contamination", [None, 0.1])
 def test_no_row_is_lost_to_rounding(contamination):
     X = table(1999)  # of which the 200th score from below is the threshold
     occ = OCSVM(nu=0.4, solver="dual", contamination=contamination).fit(X)
-    np.testing.assert_allclose(occ.calibration_scores_, np.sort(occ.score_samples(X)), rtol=1e-10)
-    assert sum(occ.predict(row[None])[0] == -1 for row in X) == (0 if contamination is None else 199)
+    np.testing.assert_array_equal(occ.calibration_scores_, np.sort(occ.score_samples(X)))
+    assert (occ.predict(X) == -1).sum() == (0 if contamination is None else 199)
+
+
+def test_the_solvers_scores_are_the_calibration_scores():
+    X = table(1999)
+    occ = OCSVM(nu=0.4, solver="dual").fit(X)
+    np.testing.assert_allclose(occ.calibration_scores_, np.sort(occ.score_samples(X)), rtol=1e-11)
 
 
 def test_weights_of_the_lowest():
@@ -236,7 +316,7 @@ def test_weights_of_the_lowest():
 
 
 def test_rho_between_its_bounds_when_no_weight_is_free():
-    solution = _dual.DualSolution(np.array([1.0, 1, 0, 0]), np.array([1.0, 2, 5, 9]), 0)
+    solution = _dual.DualSolution(np.array([1.0, 1, 0, 0]), np.array([1.0, 2, 5, 9]), 0, True)
     assert solution.rho == 3.5
 
 
