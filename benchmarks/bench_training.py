@@ -49,7 +49,9 @@ class Stock(NeuralNet):
         return self.criterion_(y_pred, X.to(self.device))
 
 
-class SumLoss(nn.Module):
+class TwoArguments(nn.Module):
+    """The criterion, built, as the class that skorch wants."""
+
     def __init__(self, criterion):
         super().__init__()
         self.criterion = criterion
@@ -87,7 +89,7 @@ def main():
     epochs = max(4, options.epochs // 20)
     stock = Stock(
         untrained.module_,
-        SumLoss(untrained.criterion_),
+        TwoArguments(untrained.criterion_),
         optimizer=torch.optim.Adam,
         lr=1e-3,
         batch_size=128,

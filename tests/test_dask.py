@@ -31,6 +31,7 @@ def test_a_grid_search_on_two_workers_is_that_of_one_process(client, rng):
     np.testing.assert_allclose(there, here, rtol=1e-6)
     found = {processes[f"split{fold}_test_score"][row] for fold in range(3) for row in range(2)}
     assert found <= set(client.run(os.getpid).values())
+    assert os.getpid() not in found
 
 
 def process_that_scored(estimator, X, y):

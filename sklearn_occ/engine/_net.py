@@ -3,6 +3,7 @@
 import dis
 import sys
 from contextlib import nullcontext
+from types import FunctionType, MethodType
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from ._seeding import RandomStream, is_plain
 from ._streaming import HostRows, StreamedBatches
 
 LAST_STAGE = "train"
+_NO_COMPILER = ("InvalidCxxCompiler", "No working C++ compiler", "Cannot find a working triton")
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
@@ -84,8 +86,8 @@ class OneClassNet(NeuralNet):
         self.last_stage_callbacks_ = []
         self.X_valid_ = None
         self.compiled_ = {}
-        if self.compiles and not self.is_plain_ and self.verbose:
-            sys.stdout.write("compile: left out, as a layer of the network draws random numbers or is not torch's\n")
+        if self.compiles and not self.is_plain_:
+            self._say("compile: left out, as a layer of the network draws random numbers or is not torch's")
         return super().initialize()
 
     def train_stage(self, name, X, X_valid=None, *, epochs):
@@ -257,16 +259,24 @@ class OneClassNet(NeuralNet):
         name = function.__name__
         if name not in self.compiled_:  # on CUDA as captured graphs, whose results the next step overwrites
             mode = "reduce-overhead" if torch.device(self.device).type == "cuda" else None
-            self.compiled_[name] = torch.compile(function, mode=mode, dynamic=False)
+            self.compiled_[name] = torch.compile(_with_own_code(function), mode=mode, dynamic=False)
         try:
             return tree_map_only(torch.Tensor, torch.clone, self.compiled_[name](*args))
         except RuntimeError as error:
-            if "compiler" not in str(error):
+            if any(missing in str(error) for missing in _NO_COMPILER):
+                raise RuntimeError(
+                    "compile=True needs a C++ compiler (for CUDA also Triton), which torch.compile did not find; "
+                    "install one, or fit with compile=False."
+                ) from error
+            if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                 raise
-            raise RuntimeError(
-                "compile=True needs a C++ compiler (for CUDA also Triton), which torch.compile did not find; install "
-                "one, or fit with compile=False."
-            ) from error
+        self._say("compile: left out, as torch.compile cannot run the network")
+        self.compiled_[name] = function
+        return function(*args)
+
+    def _say(self, line):
+        if self.verbose:
+            sys.stdout.write(f"{line}\n")
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """`criterion(outputs, x)`."""
@@ -356,6 +366,13 @@ class OneClassNet(NeuralNet):
         state["module"], state["criterion"] = type(self.module), type(self.criterion)
         state["compiled_"] = {}
         return state
+
+
+def _with_own_code(method):
+    """The same method with a code object of its own: torch.compile counts and limits its variants by code object."""
+    function = method.__func__
+    own = FunctionType(function.__code__.replace(), function.__globals__, function.__name__, None, function.__closure__)
+    return MethodType(own, method.__self__)
 
 
 def _asked_by_callback(stop):

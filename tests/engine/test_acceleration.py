@@ -103,6 +103,54 @@ def test_a_missing_compiler_is_named(X, monkeypatch):
         quick("CAE", compile=True).fit(X)
 
 
+def test_what_cannot_be_compiled_runs_as_it_is_and_says_so(X, monkeypatch, capsys):
+    class Unsupported(RuntimeError):
+        pass
+
+    Unsupported.__module__ = "torch._dynamo.exc"
+
+    def failing(function, mode, dynamic):
+        def call(*args):
+            raise Unsupported("see torch.compiler.config")
+
+        return call
+
+    plain = quick("CAE").fit(X).score_samples(X)
+    monkeypatch.setattr(torch, "compile", failing)
+    occ = quick("CAE", compile=True, verbose=1).fit(X)
+    assert capsys.readouterr().out.count("compile: left out, as torch.compile cannot run the network") == 1
+    np.testing.assert_array_equal(occ.score_samples(X), plain)
+
+
+def test_other_errors_of_a_step_are_raised(X, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda function, mode, dynamic: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        quick("CAE", compile=True).fit(X)
+
+    def failing(function, mode, dynamic):
+        def call(*args):
+            raise RuntimeError("out of memory")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", failing)
+    with pytest.raises(RuntimeError, match="^out of memory$"):
+        quick("CAE", compile=True).fit(X)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit.script")  # torch's own
+def test_the_tenth_network_is_compiled_too(X):
+    from torch._dynamo.utils import counters
+
+    torch.compiler.reset()
+    table = X.reshape(60, -1)[:, :12] / 255
+    for width in range(1, 11):
+        counters.clear()
+        CAE(n_components=width, max_epochs=1, batch_size=60, compile=True, random_state=0).fit(table)
+        assert counters["stats"]["unique_graphs"] == 1
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", ONE_NETWORK)
 @pytest.mark.parametrize("params", [{"compile": True}, {"precision": "bfloat16"}], ids=str)
