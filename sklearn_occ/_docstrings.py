@@ -53,7 +53,7 @@ callbacks : list of skorch callbacks, default=None
 device : str or torch.device, default="auto"
     "auto" takes CUDA where there is one, else the CPU; or "cpu", "cuda", "cuda:1".
 precision : {"float32", "bfloat16"}, default="float32"
-    In which the network runs in training; "bfloat16" is for CUDA devices that have fast units for it. Weights,
+    In which the network runs in training; "bfloat16" pays on CUDA devices and CPUs that have units for it. Weights,
     losses and scores stay float32 or float64.
 compile : bool, default=False
     Whether `torch.compile` makes the training step, which takes it tens of seconds and a C++ compiler. A network

@@ -180,11 +180,11 @@ class OCSVM(BaseOneClass):
             rows = rows[:, self._training_rows]
         self._gamma = self._gamma_for(rows)
         self.device_ = torch.device(available_device(self.device, type(self).__name__))
+        self._origin, self._radius = np.zeros(rows.shape[1]), 0.0
         if self.kernel == "rbf":
             self._origin = rows.mean(0)
-            self._radius = float(np.linalg.norm(rows - self._origin, axis=1).max())
-        else:
-            self._origin, self._radius = np.zeros(rows.shape[1]), 0.0
+            if self.gamma != "scale":  # with which gamma radius^2 is at most n
+                self._radius = float(np.linalg.norm(rows - self._origin, axis=1).max())
         if not self.warm_start:
             self._last_solution = None
         if self.nu == 1:
