@@ -12,7 +12,7 @@ _SHARE = 8  # of the rows, for both
 _MB = 2**20
 _RELATIVE_TOL = 1e-4  # of the largest score, where tol is more
 _ROUNDING = 1e-13  # of a score, by the terms it is summed from
-_PAIRS_WITHOUT_LIMIT = 10**6, 100  # in all, and for each row
+_PAIRS_WITHOUT_LIMIT = 2 * 10**5, 100  # in all, and for each row
 
 
 class DualSolution(NamedTuple):
@@ -57,7 +57,7 @@ def solve_dual(matrix, nu, *, tol, cache_size, max_iter, start=None):
     cache_size : float
         Memory of the kernel of the rows solved at once, in MB.
     max_iter : int
-        Most pairs between which weight is moved; -1 stands for a million, or 100 for each row if that is more.
+        Most pairs between which weight is moved; -1 stands for 200 000, or 100 for each row if that is more.
     start : DualSolution, optional
         To start from: weights and scores for this matrix and any nu.
 
@@ -96,17 +96,19 @@ def _solve(matrix, nu, rules, start=None):
         alpha, n_iter = weights_of_lowest(start.gradient, nu * len(matrix)), 0
         gradient = start.gradient + _times(matrix, alpha - start.alpha)
     size = min(rules.largest, max(_FEW, len(matrix) // _SHARE))
+    is_stuck = False
     while True:
         largest = np.abs(gradient).max()
         rounding = _ROUNDING * lengths * (lengths @ alpha)
         gain, lose = bounded_gradients(alpha, gradient, rounding)
         tol = min(rules.tol, _RELATIVE_TOL * largest)
-        is_optimal = bool(lose.max() - gain.min() <= tol)
-        if is_optimal or n_iter >= rules.limit:
-            return DualSolution(alpha, gradient, n_iter, is_optimal)
+        gap = lose.max() - gain.min()
+        if gap <= tol or n_iter >= rules.limit or is_stuck:
+            return DualSolution(alpha, gradient, n_iter, bool(gap <= rules.tol))
         near = np.union1d(_smallest(gain, size // 2), _smallest(-lose, size // 2))
         weights, left = alpha[near], rules.limit - n_iter
-        n_iter += optimize(matrix.block(near), weights, gradient[near], rounding[near], tol=tol / 2, max_iter=left)
+        moved = optimize(matrix.block(near), weights, gradient[near], rounding[near], tol=tol / 2, max_iter=left)
+        n_iter, is_stuck = n_iter + moved, not moved
         change = np.zeros(len(alpha))
         change[near] = weights - alpha[near]
         alpha[near] = weights

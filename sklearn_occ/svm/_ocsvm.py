@@ -63,7 +63,7 @@ class OCSVM(BaseOneClass):
     cache_size : float, default=200
         Memory in MB: of the kernel of the rows that "dual" solves at once, of libsvm's kernel cache.
     max_iter : int, default=-1
-        Limit on the solver's iterations; -1 sets none for libsvm, and for "dual" a million, or 100 for each row if
+        Limit on the solver's iterations; -1 sets none for libsvm, and for "dual" 200 000, or 100 for each row if
         that is more. A `ConvergenceWarning` says where it was met.
     device : str or torch.device, default="auto"
         Where kernels are computed, but libsvm's: "auto" takes CUDA where there is one, else the CPU; or "cpu",

@@ -66,6 +66,8 @@ def _move_pairs(kernel, alpha, gradient, rounding, tol, max_iter):  # noqa: PLR0
         j = decrease.argmax()
         room = 1 - alpha[i]
         step = min(slope[j] / curvature[j], room, alpha[j])
+        if alpha[i] + step == alpha[i] or alpha[j] - step == alpha[j]:  # below the last digit of a weight
+            return n_iter
         alpha[i] = 1.0 if step == room else alpha[i] + step
         alpha[j] -= step
         change = kernel[i] - kernel[j]

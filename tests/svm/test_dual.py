@@ -175,6 +175,11 @@ def test_a_kernel_that_overflows_is_refused():
         OCSVM(kernel="linear", solver="dual").fit(table(50) * 1e160)
 
 
+def test_a_step_below_the_last_digit_of_a_weight_is_none():
+    alpha, gradient = np.array([0.5, 0.5]), np.array([0.0, 1e-17])
+    assert _pairs.optimize(np.eye(2), alpha, gradient, np.zeros(2), tol=0.0, max_iter=100) == 0
+
+
 def test_a_matrix_that_is_no_kernel_ends_with_a_warning(rng, monkeypatch):
     monkeypatch.setattr(_dual, "_PAIRS_WITHOUT_LIMIT", (3000, 1))
     with pytest.warns(ConvergenceWarning, match=r"ended after 3000 pairs \(max_iter=-1\)"):
