@@ -1,23 +1,21 @@
-"""OneClassNet: the one skorch net. It trains on batches cut on the device and evaluates in fixed blocks."""
+"""OneClassNet: the one skorch net. It trains in stages, on batches cut on the device."""
 
-import dis
-import sys
 from contextlib import nullcontext
-from types import FunctionType, MethodType
 
 import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
-from torch.func import functional_call
 from torch.utils._pytree import tree_map_only
 
-from ._batches import ResidentBatches, as_network_input
+from ._batches import ResidentBatches
+from ._compiled import CompiledFunctions
+from ._evaluation import evaluate_in_blocks
+from ._interruption import asked_by_callback
 from ._seeding import RandomStream, is_plain
 from ._streaming import HostRows, StreamedBatches
 
 LAST_STAGE = "train"
-_NO_COMPILER = ("InvalidCxxCompiler", "No working C++ compiler", "Cannot find a working triton")
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
@@ -85,9 +83,9 @@ class OneClassNet(NeuralNet):
         self.frozen_ = {}
         self.last_stage_callbacks_ = []
         self.X_valid_ = None
-        self.compiled_ = {}
+        self.compiled_ = CompiledFunctions(self.verbose)
         if self.compiles and not self.is_plain_:
-            self._say("compile: left out, as a layer of the network draws random numbers or is not torch's")
+            self.compiled_.leave_out("a layer of the network draws random numbers or is not torch's")
         return super().initialize()
 
     def train_stage(self, name, X, X_valid=None, *, epochs):
@@ -147,7 +145,7 @@ class OneClassNet(NeuralNet):
         try:
             return super().fit_loop(X, y, **fit_params)
         except KeyboardInterrupt as stop:
-            self.interrupted_ = not _asked_by_callback(stop)
+            self.interrupted_ = not asked_by_callback(stop)
             if len(self.history) > sum(self.epochs_.values()):
                 self.history.pop()  # the row of an epoch that did not end
             raise
@@ -252,31 +250,11 @@ class OneClassNet(NeuralNet):
             outputs = self.module_(x)
         return tree_map_only(torch.Tensor, torch.Tensor.float, outputs)
 
-    def run_compiled(self, function, *args):
-        """`function(*args)`, compiled where that is asked for and the module is plain."""
-        if not (self.compiles and self._is_plain_now()):
-            return function(*args)
-        name = function.__name__
-        if name not in self.compiled_:  # on CUDA as captured graphs, whose results the next step overwrites
-            mode = "reduce-overhead" if torch.device(self.device).type == "cuda" else None
-            self.compiled_[name] = torch.compile(_with_own_code(function), mode=mode, dynamic=False)
-        try:
-            return tree_map_only(torch.Tensor, torch.clone, self.compiled_[name](*args))
-        except RuntimeError as error:
-            if any(missing in str(error) for missing in _NO_COMPILER):
-                raise RuntimeError(
-                    "compile=True needs a C++ compiler (for CUDA also Triton), which torch.compile did not find; "
-                    "install one, or fit with compile=False."
-                ) from error
-            if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-                raise
-        self._say("compile: left out, as torch.compile cannot run the network")
-        self.compiled_[name] = function
-        return function(*args)
-
-    def _say(self, line):
-        if self.verbose:
-            sys.stdout.write(f"{line}\n")
+    def run_compiled(self, method, *args):
+        """`method(*args)`, compiled where that is asked for and the module is plain."""
+        if self.compiles and self._is_plain_now():
+            return self.compiled_.run(method, *args, device=self.device)
+        return method(*args)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """`criterion(outputs, x)`."""
@@ -300,45 +278,22 @@ class OneClassNet(NeuralNet):
                 outputs = module(x if self.is_plain_in_eval_ else x.clone())
             yield outputs, x
 
-    @torch.no_grad()
     def evaluate(self, X, read, *, block_size, module=None, dtype=torch.float32):
-        """`read(module(x), x)` for all rows of `X`, in eval mode, as a NumPy array of shape (n, ...).
+        """`read(module(x), x)` for all rows of `X`, in eval mode; see `evaluate_in_blocks`.
 
-        Blocks all have `block_size` rows, the last one padded, because a float32 matrix product of another
-        height gives other last digits. `read` gets float64.
-
-        Parameters
-        ----------
-        X : array of shape (n, ...)
-            Rows on the host: uint8 images or floats.
-        read : callable
-            Gets outputs and inputs of a block, returns a tensor with one entry a row.
-        block_size : int
-            Rows of a block.
-        module : torch.nn.Module, optional
-            What to run: `module_`, or a part of it.
-        dtype : torch.dtype
-            Precision in which the module runs.
+        `module` is what to run: `module_`, or a part of it.
         """
         self._set_training(False)
-        module = self.module_ if module is None else module
-        weights = {k: v.to(dtype) if v.is_floating_point() else v for k, v in _tensors(module)}
-        found = None
         with self.private_random(RandomStream(self.seed)):
-            for start in range(0, len(X), block_size):
-                rows = np.require(X[start : start + block_size], requirements=["C", "W"])
-                x = as_network_input(torch.from_numpy(rows).to(self.device), dtype)
-                n_rows = len(x)
-                if n_rows < block_size:
-                    x = torch.cat([x, x[:1].expand(block_size - n_rows, *x.shape[1:])])
-                given = x if self.is_plain_in_eval_ else x.clone()
-                outputs = functional_call(module, weights, (given,)) if dtype == torch.float64 else module(given)
-                outputs = tree_map_only(torch.Tensor, torch.Tensor.double, outputs)
-                block = read(outputs, x.double())[:n_rows].cpu().numpy()
-                if found is None:
-                    found = np.empty((len(X), *block.shape[1:]), block.dtype)
-                found[start : start + n_rows] = block
-        return found
+            return evaluate_in_blocks(
+                self.module_ if module is None else module,
+                X,
+                read,
+                block_size=block_size,
+                device=self.device,
+                dtype=dtype,
+                copies=not self.is_plain_in_eval_,
+            )
 
     def private_random(self, stream=None):
         """Context in which a module that draws from torch's global generators draws from a stream of the net."""
@@ -364,27 +319,4 @@ class OneClassNet(NeuralNet):
         # where there is no CUDA; left here they would be stored twice, and as CUDA tensors.
         state = super().__getstate__()
         state["module"], state["criterion"] = type(self.module), type(self.criterion)
-        state["compiled_"] = {}
         return state
-
-
-def _with_own_code(method):
-    """The same method with a code object of its own: torch.compile counts and limits its variants by code object."""
-    function = method.__func__
-    own = FunctionType(function.__code__.replace(), function.__globals__, function.__name__, None, function.__closure__)
-    return MethodType(own, method.__self__)
-
-
-def _asked_by_callback(stop):
-    """Whether a callback's own `raise KeyboardInterrupt` ended training: so skorch's EarlyStopping does it."""
-    traceback = stop.__traceback__
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    frame = traceback.tb_frame
-    instruction = dis.opname[frame.f_code.co_code[traceback.tb_lasti]]
-    return isinstance(frame.f_locals.get("self"), Callback) and instruction == "RAISE_VARARGS"
-
-
-def _tensors(module):
-    yield from module.named_parameters()
-    yield from module.named_buffers()

@@ -40,7 +40,7 @@ def optimize(kernel, alpha, gradient, rounding, *, tol, max_iter):
     """
     n_iter = 0
     while n_iter < max_iter:
-        moved = _move_pairs(kernel, alpha, gradient, rounding, tol, min(_PAIRS, max_iter - n_iter))
+        moved = _move_pairs(kernel, alpha, gradient, rounding, tol=tol, max_iter=min(_PAIRS, max_iter - n_iter))
         if not moved:
             break
         n_iter += moved
@@ -48,7 +48,7 @@ def optimize(kernel, alpha, gradient, rounding, *, tol, max_iter):
     return n_iter
 
 
-def _move_pairs(kernel, alpha, gradient, rounding, tol, max_iter):  # noqa: PLR0917
+def _move_pairs(kernel, alpha, gradient, rounding, *, tol, max_iter):
     """Algorithm 2 of Fan, Chen, Lin (2005), Working set selection using second order information."""
     diagonal = kernel.diagonal().copy()
     flat = max(_FLAT * np.abs(diagonal).max(), np.finfo(float).tiny)
