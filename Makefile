@@ -45,7 +45,7 @@ format: $(READY)
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet torch==2.13.0
-	$(VENV)-lock/bin/python -m pip install --quiet ".[images,plot,dask,dev]"
+	$(VENV)-lock/bin/python -m pip install --quiet ".[images,nifti,jpeg,plot,accelerate,dask,dev]"
 	$(VENV)-lock/bin/python -m pip freeze --exclude sklearn_occ | sed 's/^torch==.*/torch==2.13.0/' > requirements.lock
 	rm -rf $(VENV)-lock
 
