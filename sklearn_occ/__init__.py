@@ -4,7 +4,7 @@ from .adversarial import AnoGAN
 from .density import DAGMM
 from .ensemble import SeedEnsemble
 from .hypersphere import DeepSVDD
-from .reconstruction import CAE, SAE, ConOCC, PCAReconstruction
+from .reconstruction import CAE, SAE, ConOCC, PatchAutoencoder, PCAReconstruction
 from .svm import COCSVM, OCSVM
 
 __version__ = "0.1.0"
@@ -18,5 +18,6 @@ __all__ = [
     "ConOCC",
     "DeepSVDD",
     "PCAReconstruction",
+    "PatchAutoencoder",
     "SeedEnsemble",
 ]

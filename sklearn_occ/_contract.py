@@ -1,4 +1,4 @@
-"""BaseOneClass: what every detector promises, from `X` to the threshold. NumPy only."""
+"""BaseOneClass: what every detector promises, from `X` to its scores. NumPy only."""
 
 import warnings
 from abc import abstractmethod
@@ -8,15 +8,16 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._input import ImageInputMixin, majority_rows
+from ._threshold import ThresholdMixin
 
 _LARGEST_SEED = 2**31 - 1
 
 
-class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
+class BaseOneClass(ThresholdMixin, ImageInputMixin, OutlierMixin, BaseEstimator):
     """One-class classifier: fit the majority, score, threshold.
 
     A subclass writes `_fit(X, X_valid)` and `_score_samples(X)` (float64, higher = majority), both on
@@ -128,61 +129,6 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
         X = self._read_X(X, reset=False)
         return _finite(self._score_samples(X), X)
 
-    def decision_function(self, X):
-        """Score minus `offset_`: at least 0 for the majority. Returns float64 of shape (n,)."""
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X):
-        """Label each row: 1 majority, -1 minority. Returns int of shape (n,)."""
-        return np.where(self.decision_function(X) >= 0, 1, -1)
-
-    def p_value(self, X):
-        """Share of calibration rows that look no more normal: `(1 + #{s_cal <= s}) / (n_cal + 1)`.
-
-        A conformal p-value, uniform on new majority rows, when the calibration rows were held out
-        (`threshold_data="validation"`); too small on new rows when they were trained on.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows to judge.
-
-        Returns
-        -------
-        p : ndarray of shape (n,), float64
-            In (0, 1]; small = unlike the majority.
-
-        References
-        ----------
-        Vovk, Gammerman, Shafer (2005), Algorithmic Learning in a Random World, section 2.2.
-        """
-        scores = self.score_samples(X)
-        not_above = np.searchsorted(self.calibration_scores_, scores, side="right")
-        return (1 + not_above) / (len(self.calibration_scores_) + 1)
-
-    def set_contamination(self, contamination):
-        """Move the threshold without fitting again.
-
-        Parameters
-        ----------
-        contamination : float in (0, 0.5], None or (where the method has it) "auto"
-            As in the constructor.
-
-        Returns
-        -------
-        self
-            With the parameter and `offset_` changed.
-        """
-        check_is_fitted(self)
-        allowed = {"contamination": self._parameter_constraints["contamination"]}
-        validate_parameter_constraints(allowed, {"contamination": contamination}, type(self).__name__)
-        self.contamination = contamination
-        self._set_offset()
-        return self
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "offset_")
-
     def _continues(self):
         """Whether this fit adds to an earlier one."""
         return False
@@ -206,14 +152,6 @@ class BaseOneClass(ImageInputMixin, OutlierMixin, BaseEstimator):
             )
         order = np.random.default_rng(self._seed).permutation(len(rows))
         return rows[np.sort(order[n_held_out:])], rows[np.sort(order[:n_held_out])]
-
-    def _set_offset(self):
-        if self.contamination is None:
-            self.offset_ = float(self.calibration_scores_[0])
-        elif self.contamination == "auto":
-            self.offset_ = self._own_offset()
-        else:  # "weibull": of new rows from where the calibration rows came, that share is below on average
-            self.offset_ = float(np.quantile(self.calibration_scores_, self.contamination, method="weibull"))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

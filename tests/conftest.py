@@ -13,7 +13,19 @@ import pytest
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
-from sklearn_occ import CAE, COCSVM, DAGMM, OCSVM, SAE, AnoGAN, ConOCC, DeepSVDD, PCAReconstruction, SeedEnsemble
+from sklearn_occ import (
+    CAE,
+    COCSVM,
+    DAGMM,
+    OCSVM,
+    SAE,
+    AnoGAN,
+    ConOCC,
+    DeepSVDD,
+    PatchAutoencoder,
+    PCAReconstruction,
+    SeedEnsemble,
+)
 from sklearn_occ.engine import BaseDeepOneClass
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs so; some tests press Ctrl-C
@@ -25,6 +37,7 @@ QUICK = {
     "PCAReconstruction": PCAReconstruction(),
     "CAE": CAE(max_epochs=2, lr=1e-3),
     "SAE": SAE(max_epochs=2),
+    "PatchAutoencoder": PatchAutoencoder(max_epochs=2, batch_size=8),
     "ConOCC": ConOCC(max_epochs=2, score_function="sum"),
     "ConOCC-joint": ConOCC(schedule="joint", max_epochs=2),
     "DeepSVDD": DeepSVDD(pretrain_epochs=1, max_epochs=2),

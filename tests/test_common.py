@@ -5,7 +5,19 @@ from conftest import quick
 from sklearn.decomposition import PCA
 from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
-from sklearn_occ import CAE, COCSVM, DAGMM, OCSVM, SAE, AnoGAN, ConOCC, DeepSVDD, PCAReconstruction, SeedEnsemble
+from sklearn_occ import (
+    CAE,
+    COCSVM,
+    DAGMM,
+    OCSVM,
+    SAE,
+    AnoGAN,
+    ConOCC,
+    DeepSVDD,
+    PatchAutoencoder,
+    PCAReconstruction,
+    SeedEnsemble,
+)
 
 # With their defaults, only the numbers of epochs and of AnoGAN's search steps lowered.
 ESTIMATORS = [
@@ -14,6 +26,7 @@ ESTIMATORS = [
     PCAReconstruction(),
     CAE(max_epochs=2),
     SAE(max_epochs=2),
+    PatchAutoencoder(max_epochs=2),
     ConOCC(max_epochs=2),
     DeepSVDD(pretrain_epochs=1, max_epochs=2),
     DAGMM(max_epochs=2),

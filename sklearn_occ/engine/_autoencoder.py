@@ -10,8 +10,8 @@ from ._codes import BaseCodes, DecodingMixin
 class BaseAutoencoder(BaseCodes):
     """Detector with an encoder, whose codes `transform` gives, and a decoder to train it with.
 
-    A subclass writes `_make_criterion()`; `_default_code_width(shape)` and `_bias` where its default network
-    differs from the autoencoder of ConOCC.
+    A subclass writes `_make_criterion()`; `_default_code_width(shape)`, `_default_networks(shape)` and `_bias` where
+    its default network differs from the autoencoder of ConOCC.
     """
 
     _parameter_constraints: dict = {
@@ -46,17 +46,23 @@ class BaseAutoencoder(BaseCodes):
         codes = self._evaluate(X, lambda code, x: code, module=self.net_.module_.encoder)
         return codes.astype(float_dtype(X), copy=False)
 
+    def _default_networks(self, shape):
+        """Encoder and decoder where the parameters are None, as factories; None for those of ConOCC."""
+        return None, None
+
     def _make_module(self):
         shape = self._shape_of_rows
+        networks = zip((self.encoder, self.decoder), self._default_networks(shape), strict=True)
+        given_encoder, given_decoder = (default if given is None else given for given, default in networks)
         encoder, self.n_components_ = build_encoder(
-            self.encoder,
+            given_encoder,
             shape,
             self.n_components,
             self.channels,
             default_width=self._default_code_width(shape),
             bias=self._bias,
         )
-        decoder = build_decoder(self.decoder, self.n_components_, shape, self.channels)
+        decoder = build_decoder(given_decoder, self.n_components_, shape, self.channels)
         return Autoencoder(
             encoder,
             decoder,

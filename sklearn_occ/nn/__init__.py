@@ -12,6 +12,7 @@ from ._convolutional import ConvDecoder, ConvEncoder
 from ._dense import DenseDecoder, DenseEncoder
 from ._losses import ReconstructionLoss, mean_squared_error, squared_error
 from ._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
+from ._patches import PatchDecoder, PatchEncoder, patch_code_width
 
 __all__ = [
     "AUGMENTATIONS",
@@ -23,6 +24,8 @@ __all__ = [
     "Discriminator",
     "GenerativeAdversarial",
     "MixtureAutoencoder",
+    "PatchDecoder",
+    "PatchEncoder",
     "ReconstructionLoss",
     "build_decoder",
     "build_discriminator",
@@ -32,6 +35,7 @@ __all__ = [
     "mean_squared_error",
     "mixture_log_density",
     "mixture_statistics",
+    "patch_code_width",
     "random_flip",
     "random_shift",
     "squared_error",

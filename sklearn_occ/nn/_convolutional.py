@@ -40,10 +40,10 @@ class ConvEncoder(nn.Module):
     def __init__(self, image_shape, n_components, channels=64, *, bias=True):
         super().__init__()
         stages = []
-        for (n_in, _), (n_out, _) in pairwise(_maps(image_shape, channels)):
+        for (n_in, _), (n_out, _) in pairwise(feature_maps(image_shape, channels)):
             convolution = nn.Conv2d(n_in, n_out, 3, stride=2, padding=1, bias=bias)
             stages += [convolution, nn.BatchNorm2d(n_out, affine=bias), nn.LeakyReLU()]
-        last_channels, (height, width) = _maps(image_shape, channels)[-1]
+        last_channels, (height, width) = feature_maps(image_shape, channels)[-1]
         self.convolutions = nn.Sequential(*stages)
         self.code = nn.Linear(last_channels * height * width, n_components, bias=bias)
         self.to(memory_format=torch.channels_last)
@@ -67,7 +67,7 @@ class ConvDecoder(nn.Module):
 
     def __init__(self, n_components, image_shape, channels=64):
         super().__init__()
-        maps = _maps(image_shape, channels)[::-1]
+        maps = feature_maps(image_shape, channels)[::-1]
         self.smallest_map = (maps[0][0], *maps[0][1])
         self.dense = nn.Linear(n_components, maps[0][0] * maps[0][1][0] * maps[0][1][1])
         stages = [nn.LeakyReLU()]
@@ -82,8 +82,8 @@ class ConvDecoder(nn.Module):
         return self.convolutions(self.dense(z).unflatten(1, self.smallest_map))  # (b, C, H, W)
 
 
-def _maps(image_shape, channels):
-    """`(channels, (height, width))` of the image and of every stage."""
+def feature_maps(image_shape, channels, growth=_CHANNEL_GROWTH):
+    """`(channels, (height, width))` of the image and of every stage, whose channels double up to `growth` times."""
     n_channels, *sides = image_shape
     if min(sides) < _SMALLEST_SIDE:
         raise ValueError(
@@ -94,5 +94,5 @@ def _maps(image_shape, channels):
     n_next = channels
     while (min(maps[-1][1]) + 1) // 2 >= _SMALLEST_MAP:
         maps.append((n_next, tuple((side + 1) // 2 for side in maps[-1][1])))
-        n_next = min(2 * n_next, _CHANNEL_GROWTH * channels)
+        n_next = min(2 * n_next, growth * channels)
     return maps

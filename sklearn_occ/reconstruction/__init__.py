@@ -2,7 +2,8 @@
 
 from ._cae import CAE
 from ._conocc import ConOCC
+from ._patch_autoencoder import PatchAutoencoder
 from ._pca import PCAReconstruction
 from ._sae import SAE
 
-__all__ = ["CAE", "SAE", "ConOCC", "PCAReconstruction"]
+__all__ = ["CAE", "SAE", "ConOCC", "PCAReconstruction", "PatchAutoencoder"]

@@ -13,7 +13,7 @@ from sklearn_occ.nn import (
     mean_squared_error,
     squared_error,
 )
-from sklearn_occ.nn._convolutional import _maps, default_code_width
+from sklearn_occ.nn._convolutional import default_code_width, feature_maps
 from sklearn_occ.nn._dense import mlp
 
 
@@ -52,7 +52,7 @@ def test_layers_of_figure_1():
 @pytest.mark.parametrize("width", [8, 31, 100])
 def test_any_size_comes_back_exactly(height, width):
     shape = (1, height, width)
-    maps = _maps(shape, 2)
+    maps = feature_maps(shape, 2)
     assert 4 <= min(maps[-1][1]) <= 7
     assert len(maps) - 1 <= 7
     encoder, decoder = ConvEncoder(shape, 3, channels=2), ConvDecoder(3, shape, channels=2)
@@ -60,8 +60,8 @@ def test_any_size_comes_back_exactly(height, width):
 
 
 def test_channels_double_up_to_512():
-    assert [channels for channels, _ in _maps((3, 256, 256), 64)] == [3, 64, 128, 256, 512, 512, 512]
-    assert [channels for channels, _ in _maps((1, 100, 100), 64)] == [1, 64, 128, 256, 512, 512]
+    assert [channels for channels, _ in feature_maps((3, 256, 256), 64)] == [3, 64, 128, 256, 512, 512, 512]
+    assert [channels for channels, _ in feature_maps((1, 100, 100), 64)] == [1, 64, 128, 256, 512, 512]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,168 @@
+"""PatchAutoencoder: the convolutional autoencoder of patches of large images."""
+
+import warnings
+from functools import partial
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from .._docstrings import with_shared_docs
+from ..engine import BaseReconstruction
+from ..nn import PatchDecoder, PatchEncoder, ReconstructionLoss, default_code_width, patch_code_width
+
+
+@with_shared_docs
+class PatchAutoencoder(BaseReconstruction):
+    """Autoencoder with few channels and no dense layer, scored by the root of its mean squared error.
+
+    ::
+
+        L_AE(x) = sum_j (D(E(x))_j - x_j)^2                   loss: its mean over the batch
+        score(x) = -sqrt(L_AE(x) / (number of pixels))        RMSE, in units of X, at most 0
+
+    It is an ordinary detector whose images are patches, made for `PatchDetector`, which cuts them out of large images.
+    At 128 x 128 the network has ten convolutions; smaller patches have fewer, so that the last map is 4 to 7 pixels
+    wide (`nn.PatchEncoder`).
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module or callable, default=None
+        A module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a factory
+        `encoder(shape, n_components)` that returns one; shape is (C, H, W), or (n_features,) for a table. None:
+        for images `nn.PatchEncoder`, for a table linear layers (`nn.DenseEncoder`).
+    decoder : torch.nn.Module or callable, default=None
+        The way back, (b, n_components) -> (b, *shape), or a factory `decoder(n_components, shape)`. It ends
+        without an activation; `output_activation` follows it.
+    n_components : int, default=None
+        Width of the code. None: for images that of the last map, 512 at 128 x 128, any other puts a dense layer on
+        either side; half of the features of a table, at most 32; or what a given `encoder` has.
+    channels : int, default=2
+        Channels of the first stage of the default network of images (2 in the paper); the following stages double
+        them, up to 16 times.
+    output_activation : {"auto", "sigmoid", "linear"}, default="auto"
+        "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it by hand
+        where a fold of a cross-validation could differ.
+    lr : float, default=1e-3
+        Learning rate, the paper's.
+    max_epochs : int, default=500
+        Passes over the training rows, the paper's.
+    batch_size : int, default=200
+        Rows of a training step, the paper's.
+    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
+        "sgd" has momentum 0.9. A callable is a `torch.optim` class or a function
+        `optimizer(parameters, lr=, weight_decay=)`.
+    {weight decay}
+    contamination : float in (0, 0.5] or None, default=0.1
+        Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
+    {threshold parameters}
+    {engine parameters}
+
+    Attributes
+    ----------
+    n_components_ : int
+        Width of the code.
+    output_activation_ : str
+        "sigmoid" or "linear".
+    {deep attributes}
+    {threshold attributes}
+
+    Warns
+    -----
+    ConvergenceWarning
+        When all training rows have the same code: every unit of a layer has died, as those of rectified layers of two
+        channels may.
+
+    References
+    ----------
+    Wei et al. (2018), Anomaly detection for medical images based on a one-class classification, sections 4 and 5.
+    Kernel (3 x 3), padding and output activation are not given there.
+
+    Examples
+    --------
+    >>> from sklearn_occ import PatchAutoencoder
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> X = load_one_class_digits(majority=0).X_train
+    >>> occ = PatchAutoencoder(max_epochs=2, random_state=0).fit(X)
+    >>> occ.transform(X).shape
+    (89, 32)
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder=None,
+        decoder=None,
+        n_components=None,
+        channels=2,
+        output_activation="auto",
+        lr=1e-3,
+        max_epochs=500,
+        batch_size=200,
+        optimizer="adam",
+        weight_decay=0.0,
+        contamination=0.1,
+        threshold_data="train",
+        validation_fraction=None,
+        image_shape=None,
+        random_state=None,
+        callbacks=None,
+        device="auto",
+        precision="float32",
+        compile=False,
+        verbose=0,
+        warm_start=False,
+        checkpoint=None,
+    ):
+        super().__init__(
+            encoder=encoder,
+            decoder=decoder,
+            n_components=n_components,
+            channels=channels,
+            output_activation=output_activation,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            contamination=contamination,
+            threshold_data=threshold_data,
+            validation_fraction=validation_fraction,
+            image_shape=image_shape,
+            random_state=random_state,
+            callbacks=callbacks,
+            device=device,
+            precision=precision,
+            compile=compile,
+            verbose=verbose,
+            warm_start=warm_start,
+            checkpoint=checkpoint,
+        )
+
+    def _default_code_width(self, shape):
+        return patch_code_width(shape, self.channels) if len(shape) == 3 else default_code_width(shape)
+
+    def _default_networks(self, shape):
+        if len(shape) != 3:
+            return None, None
+        return partial(PatchEncoder, channels=self.channels), partial(PatchDecoder, channels=self.channels)
+
+    def _make_criterion(self):
+        return RootMeanSquaredError()
+
+    def _check_trained(self, net, X):
+        codes = [code.flatten(1) for code, _ in net.sweep(X, net.module_.encoder)]
+        if all(torch.equal(block, codes[0][:1].expand_as(block)) for block in codes):
+            warnings.warn(
+                f"{type(self).__name__} gives all {len(X)} training rows the same code: its units have died, and the "
+                "score is the distance to one fixed image. Fit with another random_state, more channels or a lower lr.",
+                ConvergenceWarning,
+                stacklevel=7,
+            )
+
+
+class RootMeanSquaredError(ReconstructionLoss):
+    """`mean_batch L_AE` as loss, `-sqrt(L_AE / pixels)` as score."""
+
+    def score(self, outputs, x):
+        """Score of each row, (b,)."""
+        return -(-super().score(outputs, x)).sqrt()
