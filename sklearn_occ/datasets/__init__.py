@@ -1,17 +1,22 @@
-"""Image data sets split for one-class classification, and a reader for folders of images."""
+"""Image data sets split for one-class classification, and readers of image files."""
 
 from ._chest_xray import fetch_chest_xray_pneumonia
 from ._digits import load_one_class_digits
 from ._folder import load_image_folder
 from ._mnist import fetch_mnist
+from ._nifti import NiftiSlice, nifti_slices
+from ._parallel import iter_images
 from ._pneumoniamnist import fetch_pneumoniamnist
 from ._reading import read_image
 
 __all__ = [
+    "NiftiSlice",
     "fetch_chest_xray_pneumonia",
     "fetch_mnist",
     "fetch_pneumoniamnist",
+    "iter_images",
     "load_image_folder",
     "load_one_class_digits",
+    "nifti_slices",
     "read_image",
 ]

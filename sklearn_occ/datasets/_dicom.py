@@ -57,7 +57,7 @@ def _open(path, *, stop_before_pixels=False):
     if not decodable:
         raise ValueError(
             f"{str(path)!r} is compressed as {syntax.name}, which no installed decoder reads: "
-            'pip install "pylibjpeg[all]", or decompress the file.'
+            'pip install "sklearn_occ[jpeg]", or decompress the file.'
         )
     return dataset
 

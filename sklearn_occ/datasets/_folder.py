@@ -1,6 +1,7 @@
 """A folder of image files as a one-class data set."""
 
 import os
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
+from ._parallel import ahead
 from ._reading import read_header, read_image
 from ._resizing import resize_image
 
@@ -24,11 +26,15 @@ Protocol: train/ for training; test/majority/ and test/minority/ for the test.
 
 
 @validate_params(
-    {"path": [str, os.PathLike], "image_size": [Interval(Integral, 1, None, closed="left"), None]},
+    {
+        "path": [str, os.PathLike],
+        "image_size": [Interval(Integral, 1, None, closed="left"), None],
+        "n_jobs": [Integral, None],
+    },
     prefer_skip_nested_validation=True,
 )
-def load_image_folder(path, *, image_size=None):
-    """Load PNG, JPEG and DICOM files that are sorted into three folders.
+def load_image_folder(path, *, image_size=None, n_jobs=None):
+    """Load image files that are sorted into three folders.
 
     ::
 
@@ -39,7 +45,7 @@ def load_image_folder(path, *, image_size=None):
     Every file is read as :func:`read_image` reads it, in the order of the file names. All images get one
     dtype: uint8 if every file is uint8, otherwise float32 in [0, 1] (uint8 files divided by 255). Files
     whose name starts with a dot are passed over; anything else that is no image is an error. The files'
-    headers are read first, then one image after the other into the result.
+    headers are read first, then the images into the result, few of them at a time.
 
     Parameters
     ----------
@@ -48,6 +54,8 @@ def load_image_folder(path, *, image_size=None):
     image_size : int or None, default=None
         Side in pixels: every image is resized to ``(image_size, image_size)`` with anti-aliasing, and its
         aspect ratio is lost. None keeps the size, which must then be the same for all.
+    n_jobs : int or None, default=None
+        Number of threads that read and resize. None means 1, -1 as many as there are processors.
 
     Returns
     -------
@@ -71,7 +79,7 @@ def load_image_folder(path, *, image_size=None):
         If a sub-folder is absent.
     ValueError
         If a sub-folder is empty, a file is no readable image, sizes differ and `image_size` is None, or
-        grey and colour images are mixed. The message names the files.
+        grey and colour images are mixed. The message names the files. :func:`iter_images` can skip what is broken.
 
     Examples
     --------
@@ -84,7 +92,7 @@ def load_image_folder(path, *, image_size=None):
     train, majority, minority = (_list_files(path, name) for name in _FOLDERS)
     test = majority + minority
     shape, dtype = _common_shape_and_dtype(train + test, image_size)
-    X_train, X_test = (_read_all(files, shape, dtype, image_size) for files in (train, test))
+    X_train, X_test = (_read_all(files, shape, dtype, image_size, n_jobs) for files in (train, test))
     return Bunch(
         X_train=X_train,
         X_test=X_test,
@@ -113,7 +121,7 @@ def _list_files(path, name):
         )
     files = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
     if not files:
-        raise ValueError(f"The folder {str(folder)!r} is empty: put at least one PNG, JPEG or DICOM file there.")
+        raise ValueError(f"The folder {str(folder)!r} is empty: put at least one image file there.")
     for file in files:
         if file.is_dir():
             raise ValueError(f"{str(file)!r} is a folder, image files are expected: move its files one level up.")
@@ -145,11 +153,16 @@ def _size(shape):
     return f"{shape[-2]} x {shape[-1]}"
 
 
-def _read_all(files, shape, dtype, image_size):
+def _read_all(files, shape, dtype, image_size, n_jobs):
     images = np.empty((len(files), *shape), dtype=dtype)
-    for row, file in enumerate(files):
-        image = read_image(file)
-        if image.dtype != dtype:
-            image = image.astype(np.float32) / 255
-        images[row] = image if image_size is None else resize_image(image, image_size)
+    read = partial(_read_as, dtype=dtype, image_size=image_size)
+    for row, result in enumerate(ahead(read, files, n_jobs)):
+        images[row] = result()
     return images
+
+
+def _read_as(file, *, dtype, image_size):
+    image = read_image(file)
+    if image.dtype != dtype:
+        image = image.astype(np.float32) / 255
+    return image if image_size is None else resize_image(image, image_size)

@@ -116,7 +116,7 @@ def test_a_damaged_file_is_named(tmp_path, form, kept):
 def test_other_files_are_named(tmp_path, content):
     path = tmp_path / "table.png"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"table\.png' is neither a PNG, a JPEG nor a DICOM file"):
+    with pytest.raises(ValueError, match=r"table\.png' is neither a PNG, a JPEG, a TIFF, a DICOM nor a NIfTI file"):
         read_image(path)
 
 
@@ -130,5 +130,5 @@ def test_an_absent_file_and_a_bad_path(tmp_path):
 def test_without_pillow_the_error_says_what_to_install(tmp_path, monkeypatch):
     png(tmp_path / "a.png", GREY, 8, 0)
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    with pytest.raises(ImportError, match=r"PNG and JPEG files needs PIL\.Image.*sklearn_occ\[images\]"):
+    with pytest.raises(ImportError, match=r"PNG, JPEG and TIFF files needs PIL\.Image.*sklearn_occ\[images\]"):
         read_image(tmp_path / "a.png")

@@ -1,0 +1,144 @@
+"""Image files read in threads, a few ahead of where they are used."""
+
+import os
+import warnings
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from numbers import Integral
+
+import joblib
+from sklearn.utils._param_validation import StrOptions, validate_params
+
+from ._nifti import NiftiSlice
+from ._reading import read_image
+
+_NAMED = 5  # unreadable files that the warning names
+
+
+@validate_params(
+    {
+        "paths": [Iterable],
+        "n_jobs": [Integral, None],
+        "on_error": [StrOptions({"raise", "skip"})],
+    },
+    prefer_skip_nested_validation=True,
+)
+def iter_images(paths, *, n_jobs=None, on_error="raise"):
+    """Read image files in threads and yield them in their order.
+
+    Every file is read as :func:`read_image` reads it. The threads read ahead: while one image is used, at most
+    ``2 * n_jobs`` more are in memory, however many files there are. They end with the generator, also when it is
+    closed or left before its end. Images may differ in size.
+
+    Parameters
+    ----------
+    paths : iterable of str, path-like or NiftiSlice
+        The files.
+    n_jobs : int or None, default=None
+        Number of threads. None means 1, -1 as many as there are processors.
+    on_error : {"raise", "skip"}, default="raise"
+        What becomes of a file that is absent or cannot be read. "raise" raises its error in its turn. "skip" goes on
+        with the next, and warns once, at the end or when the generator is closed, with the number of such files, the
+        names of the first five and the first one's error.
+
+    Yields
+    ------
+    index : int
+        Place in `paths`; "skip" leaves those of unreadable files out.
+    image : ndarray of shape (H, W) or (3, H, W), uint8 or float32
+
+    Raises
+    ------
+    ValueError
+        If `paths` is one path or holds something else than paths, at once; if a file cannot be read.
+    OSError
+        If a file cannot be opened, such as FileNotFoundError.
+    ImportError
+        If a package that a file needs is absent, whatever `on_error`.
+
+    Warns
+    -----
+    UserWarning
+        If files were skipped.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from PIL import Image
+    >>> from sklearn_occ.datasets import iter_images
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for level in (10, 20):
+    ...     Image.new("L", (4, 2), color=level).save(folder / f"{level}.png")
+    >>> [(index, int(image.max())) for index, image in iter_images(sorted(folder.iterdir()), n_jobs=2)]
+    [(0, 10), (1, 20)]
+    """
+    if isinstance(paths, str | os.PathLike | NiftiSlice):
+        raise ValueError(f"paths={str(paths)!r} is one path, an iterable of paths is expected: put it in a list.")
+    paths = list(paths)
+    for index, path in enumerate(paths):
+        if not isinstance(path, str | os.PathLike | NiftiSlice):
+            raise ValueError(f"paths[{index}] is of type {type(path).__name__}, a path or a NiftiSlice is expected.")
+    return _images(paths, n_jobs, skip=on_error == "skip")
+
+
+def _images(paths, n_jobs, *, skip):
+    errors = {}
+    try:
+        with closing(ahead(read_image, paths, n_jobs)) as results:
+            for index, result in enumerate(results):
+                try:
+                    image = result()
+                except (ValueError, OSError) as error:
+                    if not skip:
+                        raise
+                    errors[index] = error
+                    continue
+                del result  # it holds the image, which is the caller's to drop
+                yield index, image
+                del image
+    finally:
+        if errors:
+            _warn(errors, paths)
+
+
+def ahead(function, items, n_jobs):
+    """Call a function of each item in threads, a few items ahead; yield what returns or raises each one's result.
+
+    Parameters
+    ----------
+    function : callable
+        Called in several threads at once.
+    items : iterable
+    n_jobs : int or None
+        Number of threads, as joblib counts them.
+
+    Yields
+    ------
+    result : callable
+        To be called without arguments, in the order of `items`.
+    """
+    n_threads = joblib.effective_n_jobs(n_jobs)
+    waiting = deque()
+    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="sklearn_occ-read")
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * n_threads:
+                yield waiting.popleft().result
+        while waiting:
+            yield waiting.popleft().result
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _warn(errors, paths):
+    named = ", ".join(repr(str(paths[index])) for index in list(errors)[:_NAMED])
+    more = f" and {len(errors) - _NAMED} more" if len(errors) > _NAMED else ""
+    first = next(iter(errors.values()))
+    warnings.warn(
+        f"{len(errors)} of {len(paths)} files could not be read and were left out: {named}{more}. The first one's "
+        f"error: {first}",
+        stacklevel=3,
+    )
