@@ -4,6 +4,7 @@ from .adversarial import AnoGAN
 from .density import DAGMM
 from .ensemble import SeedEnsemble
 from .hypersphere import DeepSVDD
+from .localization import PatchDetector
 from .reconstruction import CAE, SAE, ConOCC, PatchAutoencoder, PCAReconstruction
 from .svm import COCSVM, OCSVM
 
@@ -19,5 +20,6 @@ __all__ = [
     "DeepSVDD",
     "PCAReconstruction",
     "PatchAutoencoder",
+    "PatchDetector",
     "SeedEnsemble",
 ]

@@ -133,26 +133,6 @@ class BaseOneClass(ThresholdMixin, ImageInputMixin, OutlierMixin, BaseEstimator)
         """Whether this fit adds to an earlier one."""
         return False
 
-    def _hold_out(self, rows):
-        """Split the majority rows into those trained on and those held out (None where none are)."""
-        if len(rows) < 2:
-            raise ValueError(f"X holds {len(rows)} majority row (1 sample labelled 1), expected at least 2; add rows.")
-        if self.validation_fraction is None:
-            if self.threshold_data == "validation":
-                raise ValueError(
-                    "threshold_data='validation' needs rows to be held out, but validation_fraction is None; "
-                    "set it, for example to 0.2."
-                )
-            return rows, None
-        n_held_out = max(1, round(self.validation_fraction * len(rows)))
-        if len(rows) - n_held_out < 2:
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction} holds out {n_held_out} of {len(rows)} majority rows "
-                "and leaves fewer than 2 to train on; lower it or add rows."
-            )
-        order = np.random.default_rng(self._seed).permutation(len(rows))
-        return rows[np.sort(order[n_held_out:])], rows[np.sort(order[:n_held_out])]
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True

@@ -134,6 +134,14 @@ def as_array(X):
         ) from error
 
 
+def pair_of_sides(size, name):
+    """`(height, width)` from a parameter of that name: one whole number, or two."""
+    pair = (size, size) if isinstance(size, Integral) else tuple(size)
+    if len(pair) != 2 or any(not isinstance(side, Integral) or side < 1 for side in pair):
+        raise ValueError(f"{name}={size}, expected a positive int or a pair of them, (rows, columns).")
+    return tuple(int(side) for side in pair)
+
+
 def _three_axes(shape):
     if shape is None:
         return None

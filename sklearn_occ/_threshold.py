@@ -8,9 +8,9 @@ from sklearn.utils.validation import check_is_fitted
 class ThresholdMixin:
     """What follows from `score_samples` and the scores of the rows that set the threshold.
 
-    The estimator has a parameter `contamination`, among its `_parameter_constraints`; fitting it sets
-    `calibration_scores_`, ascending, and calls `_set_offset()`. It writes `_own_offset()` where it has a threshold of
-    its own (`contamination="auto"`).
+    The estimator has the parameters `contamination`, `threshold_data` and `validation_fraction`, the first among its
+    `_parameter_constraints`; fitting it sets `calibration_scores_`, ascending, and calls `_set_offset()`. It writes
+    `_own_offset()` where it has a threshold of its own (`contamination="auto"`).
     """
 
     def decision_function(self, X):
@@ -41,7 +41,9 @@ class ThresholdMixin:
         ----------
         Vovk, Gammerman, Shafer (2005), Algorithmic Learning in a Random World, section 2.2.
         """
-        scores = self.score_samples(X)
+        return self._p_value_of(self.score_samples(X))
+
+    def _p_value_of(self, scores):
         not_above = np.searchsorted(self.calibration_scores_, scores, side="right")
         return (1 + not_above) / (len(self.calibration_scores_) + 1)
 
@@ -67,6 +69,26 @@ class ThresholdMixin:
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "offset_")
+
+    def _hold_out(self, rows):
+        """Split the majority rows into those trained on and those held out (None where none are)."""
+        if len(rows) < 2:
+            raise ValueError(f"X holds {len(rows)} majority row (1 sample labelled 1), expected at least 2; add rows.")
+        if self.validation_fraction is None:
+            if self.threshold_data == "validation":
+                raise ValueError(
+                    "threshold_data='validation' needs rows to be held out, but validation_fraction is None; "
+                    "set it, for example to 0.2."
+                )
+            return rows, None
+        n_held_out = max(1, round(self.validation_fraction * len(rows)))
+        if len(rows) - n_held_out < 2:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} holds out {n_held_out} of {len(rows)} majority rows "
+                "and leaves fewer than 2 to train on; lower it or add rows."
+            )
+        order = np.random.default_rng(self._seed).permutation(len(rows))
+        return rows[np.sort(order[n_held_out:])], rows[np.sort(order[:n_held_out])]
 
     def _set_offset(self):
         if self.contamination is None:

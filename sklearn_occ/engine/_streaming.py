@@ -51,6 +51,10 @@ class HostRows:
         """Return some rows as a tensor on the device."""
         return resident(self._X[rows], self.device)
 
+    def copy_(self, rows):
+        """Replace all rows by those of a tensor."""
+        self._X[...] = rows.numpy()
+
     def buffer(self, n_rows):
         """An empty tensor on the host, pinned where CUDA copies from it."""
         return torch.empty((n_rows, *self.shape[1:]), dtype=self.dtype, pin_memory=self.device.type == "cuda")

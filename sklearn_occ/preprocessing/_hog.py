@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from .._input import ImageInputMixin, as_float, float_dtype
+from .._input import ImageInputMixin, as_float, float_dtype, pair_of_sides
 from .._optional import require
 
 
@@ -100,8 +100,8 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, Ba
         self
             The fitted transformer.
         """
-        cell = _pair(self.pixels_per_cell, "pixels_per_cell")
-        block = _pair(self.cells_per_block, "cells_per_block")
+        cell = pair_of_sides(self.pixels_per_cell, "pixels_per_cell")
+        block = pair_of_sides(self.cells_per_block, "cells_per_block")
         X = self._read_X(X, reset=True)
         self._remember_range(X)
         sides = self.image_shape_[1:] if self.image_shape_ else (1, self.n_features_in_)
@@ -163,10 +163,3 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, Ba
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _pair(size, name):
-    pair = (size, size) if isinstance(size, Integral) else tuple(size)
-    if len(pair) != 2 or any(not isinstance(side, Integral) or side < 1 for side in pair):
-        raise ValueError(f"{name}={size}, expected a positive int or a pair of them, (rows, columns).")
-    return tuple(int(side) for side in pair)

@@ -1,0 +1,41 @@
+"""Which patches of an image show tissue."""
+
+import numpy as np
+
+from .._optional import require
+from ._images import UnusableImageError
+
+
+def otsu_foreground(image):
+    """Pixels above Otsu's threshold: the bright part of an X-ray or a fundus photograph.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W) or (C, H, W)
+        Floats; the mean over channels is taken.
+
+    Returns
+    -------
+    mask : ndarray of bool, shape (H, W)
+
+    References
+    ----------
+    Otsu (1979), A threshold selection method from gray-level histograms.
+    """
+    filters = require("skimage.filters", purpose="foreground='otsu'")
+    grey = image.mean(axis=0) if image.ndim == 3 else image
+    if grey.min() == grey.max():
+        raise UnusableImageError(
+            f"has the value {grey.flat[0]:g} in all pixels, so it has no foreground; leave it out."
+        )
+    return grey > filters.threshold_otsu(grey)
+
+
+def foreground_share(mask, patch_shape):
+    """Share of foreground in the patch at each corner: (H, W) -> (H - h + 1, W - w + 1), float32."""
+    height, width = patch_shape
+    sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int32)
+    mask.cumsum(axis=0, dtype=np.int32, out=sums[1:, 1:])
+    sums[1:, 1:].cumsum(axis=1, out=sums[1:, 1:])
+    inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    return inside.astype(np.float32) / np.float32(height * width)

@@ -1,0 +1,388 @@
+"""PatchDetector: a detector of patches becomes one of whole images, and says where."""
+
+import sys
+import time
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .._input import as_taken_by, majority_rows
+from .._optional import require
+from .._seeds import seed_unset
+from .._threshold import ThresholdMixin
+from ..engine import BaseDeepOneClass
+from ..reconstruction import PatchAutoencoder
+from ._images import Images, check_channels
+from ._layout import PatchLayout
+from ._patches import Blend, blocks
+from ._regions import COLUMNS, regions_of
+from ._sampling import RenewedPatches, TrainingPatches
+
+_LARGEST_SEED = 2**31 - 1
+_SECONDS_BETWEEN_LINES = 10
+
+
+class PatchScores(NamedTuple):
+    """Patches of one image: `corners`, their top and left pixel, int (k, 2), and `scores`, float64 (k,)."""
+
+    corners: np.ndarray
+    scores: np.ndarray
+
+
+class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
+    """Cut images of any size into patches, score these, and pool their scores and maps.
+
+    ::
+
+        "max"    score(image) = min_k s_k                  the most anomalous patch decides
+        "mean"   score(image) = mean_k s_k
+        "top"    score(image) = mean of the lowest `top_fraction` of the s_k, at least one
+
+    with `s_k` the score of patch k, higher = more like the majority, in the unit of the patch scorer. Patches lie on a
+    grid, with a last row and column at the border. The anomaly map is that of the patches, blended.
+
+    Parameters
+    ----------
+    estimator : detector, default=None
+        What scores a patch: any detector of this package, or a pipeline that ends in one, for example
+        `make_pipeline(HOG(), OCSVM())`; None is `PatchAutoencoder()`. It is cloned, and every `random_state` in it that
+        is None is set from this estimator's.
+    patch_size : int or tuple (h, w), default=128
+        Sides of a patch in pixels.
+    stride : int or tuple, default=None
+        Pixels from one patch to the next. None is half the patch.
+    pooling : {"max", "mean", "top"}, default="max"
+        See above.
+    top_fraction : float in (0, 1], default=0.1
+        For `pooling="top"`.
+    n_patches : int, default=None
+        Patches to train on, at random positions, as many from each image. A network of this package gets a new sample
+        in each epoch of its last stage, for which files are read again; any other estimator gets one sample. None: all
+        patches of the grid, in memory at once.
+    foreground : {"otsu"} or callable or None, default="otsu"
+        Which pixels show tissue: those above Otsu's threshold, or a mask `foreground(image)`, bool (H, W), of a float
+        image (H, W) or (C, H, W). Other patches are neither trained on nor scored. None takes all patches.
+    min_foreground : float in [0, 1], default=0.5
+        Share of foreground that a patch must have.
+    contamination : float in (0, 0.5] or None, default=0.1
+        Share of the calibration images below the threshold. None: the lowest of them is the threshold.
+    threshold_data : {"train", "validation"}, default="train"
+        Images whose scores set the threshold and the p-values: those trained on, or those held out.
+    validation_fraction : float in (0, 1), default=None
+        Share of the images that is held out of training, with all their patches; None holds out none.
+    random_state : int, RandomState or None, default=None
+        Positions of random patches, images held out, and seeds of `estimator`.
+    n_jobs : int, default=None
+        Threads that read files; as `sklearn_occ.datasets.iter_images` takes it.
+    on_error : {"raise", "skip"}, default="raise"
+        What becomes of an image that cannot be read, is smaller than a patch, or has no patch with enough foreground.
+        "skip": it is named and counted in a warning, is not trained on, and its score is NaN.
+    verbose : int, default=0
+        1 prints how many images are done, every 10 seconds.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted patch scorer.
+    n_channels_ : int or None
+        Channels of an image; None where images are (H, W).
+    offset_ : float
+        Threshold on the score of an image: `decision_function = score_samples - offset_`.
+    calibration_scores_ : ndarray of float64, ascending
+        Scores of the images that set the threshold.
+
+    References
+    ----------
+    Wei et al. (2018), Anomaly detection for medical images based on a one-class classification: decomposition of large
+    images into patches. The paper scores patches; pooling, blending and foreground are ours.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_occ import CAE, PatchDetector
+    >>> images = list(np.random.default_rng(0).uniform(size=(6, 40, 50)))
+    >>> scorer = CAE(max_epochs=2, channels=2)
+    >>> occ = PatchDetector(scorer, patch_size=16, foreground=None, random_state=0).fit(images)
+    >>> occ.score_samples(images).shape, occ.anomaly_map(images)[0].shape
+    ((6,), (40, 50))
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit", "score_samples"]), None],
+        "patch_size": [Interval(Integral, 1, None, closed="left"), tuple, list],
+        "stride": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
+        "pooling": [StrOptions({"max", "mean", "top"})],
+        "top_fraction": [Interval(Real, 0, 1, closed="right")],
+        "n_patches": [Interval(Integral, 2, None, closed="left"), None],
+        "foreground": [StrOptions({"otsu"}), callable, None],
+        "min_foreground": [Interval(Real, 0, 1, closed="both")],
+        "contamination": [Interval(Real, 0, 0.5, closed="right"), None],
+        "threshold_data": [StrOptions({"train", "validation"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "on_error": [StrOptions({"raise", "skip"})],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        patch_size=128,
+        stride=None,
+        pooling="max",
+        top_fraction=0.1,
+        n_patches=None,
+        foreground="otsu",
+        min_foreground=0.5,
+        contamination=0.1,
+        threshold_data="train",
+        validation_fraction=None,
+        random_state=None,
+        n_jobs=None,
+        on_error="raise",
+        verbose=0,
+    ):
+        self.estimator = estimator
+        self.patch_size = patch_size
+        self.stride = stride
+        self.pooling = pooling
+        self.top_fraction = top_fraction
+        self.n_patches = n_patches
+        self.foreground = foreground
+        self.min_foreground = min_foreground
+        self.contamination = contamination
+        self.threshold_data = threshold_data
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.on_error = on_error
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Train the patch scorer on the majority images and set the threshold.
+
+        Parameters
+        ----------
+        X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
+            Images of any sizes, each (H, W) or (C, H, W): uint8 and uint16 are read as shares of the largest value,
+            floats as they are. Paths as `sklearn_occ.datasets.read_image` takes them; files are read when they are
+            needed, a few at a time.
+        y : array-like of shape (n,), optional
+            1 for the majority, -1 for the minority: images labelled -1 are never trained on.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        before = dict(vars(self))
+        try:
+            self._fit_majority(self._images(X), y)
+        except BaseException:  # a fit that fails leaves the estimator as it was
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        return self
+
+    def _fit_majority(self, images, y):
+        random = check_random_state(self.random_state)
+        self._seed = random.randint(_LARGEST_SEED)
+        trained_on, held_out = self._hold_out(np.flatnonzero(majority_rows(y, len(images))))
+        self._layout = PatchLayout(self.patch_size, self.stride, self.foreground, self.min_foreground)
+        patches = TrainingPatches(images.take(trained_on), self._layout, self._seed)
+        self.n_channels_ = patches.n_channels
+        scorer = PatchAutoencoder() if self.estimator is None else clone(self.estimator)
+        seed_unset(scorer, lambda: random.randint(_LARGEST_SEED))
+        if self.n_patches is None:
+            sample = patches.all()
+        else:
+            sample = patches.draw(0, self.n_patches)
+            if isinstance(scorer, BaseDeepOneClass):
+                scorer.set_params(callbacks=[*(scorer.callbacks or []), RenewedPatches(patches.draw)])
+        self.estimator_ = scorer.fit(as_taken_by(scorer, sample))
+        calibration = images.take(held_out if self.threshold_data == "validation" else trained_on)
+        scores = self._scores(calibration)
+        self.calibration_scores_ = np.sort(scores[np.isfinite(scores)])
+        if not len(self.calibration_scores_):
+            raise ValueError(
+                f"None of {len(scores)} calibration images can be used, expected at least 1; see the warning."
+            )
+        self._set_offset()
+
+    def score_samples(self, X):
+        """Score each image, higher = more like the majority.
+
+        Parameters
+        ----------
+        X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
+            Images as in `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n,), float64
+            In the unit of the patch scorer; NaN for an image that is skipped.
+        """
+        check_is_fitted(self)
+        return self._scores(self._images(X))
+
+    def predict(self, X):
+        """Label each image: 1 majority, -1 minority, 0 for one that is skipped. Returns int of shape (n,)."""
+        decision = self.decision_function(X)
+        return np.where(np.isnan(decision), 0, np.where(decision >= 0, 1, -1))
+
+    def p_value(self, X):
+        """Share of calibration images that look no more normal: `(1 + #{s_cal <= s}) / (n_cal + 1)`.
+
+        A conformal p-value, uniform on new majority images, when the calibration images were held out
+        (`threshold_data="validation"`); too small on new images when they were trained on. Returns float64 of shape
+        (n,) in (0, 1], NaN for an image that is skipped.
+        """
+        scores = self.score_samples(X)
+        return np.where(np.isnan(scores), np.nan, self._p_value_of(scores))
+
+    def score_patches(self, X):
+        """Score the patches of each image.
+
+        Parameters
+        ----------
+        X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
+            Images as in `fit`.
+
+        Returns
+        -------
+        patches : list of PatchScores
+            `corners`, the top and left pixel of each patch, int (k, 2), and `scores`, float64 (k,), for each image;
+            None for one that is skipped.
+        """
+        check_is_fitted(self)
+        return self._each(self._images(X), self._patch_scores)
+
+    def anomaly_map(self, X, *, smoothing=0.0):
+        """Map of each image, higher = more anomalous, in the unit of the score.
+
+        ::
+
+            map(p) = sum_k w(p - c_k) m_k(p) / sum_k w(p - c_k),   w(q) = exp(-(q_1^2 + q_2^2) / (2 sigma^2))
+
+        over the patches k with centre `c_k`; `sigma` is a quarter of the patch's sides. `m_k` is the map of the patch
+        where the patch scorer has `anomaly_map`, as methods that reconstruct have, else minus the score of the patch in
+        all its pixels.
+
+        Parameters
+        ----------
+        X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
+            Images as in `fit`.
+        smoothing : float, default=0.0
+            Standard deviation in pixels of a Gaussian that the map is blurred with.
+
+        Returns
+        -------
+        maps : list of ndarray, float32 (H, W)
+            Of each image's own size; pixels of no scored patch have the least value of the map. None for an image that
+            is skipped.
+        """
+        check_is_fitted(self)
+        _check_smoothing(smoothing)
+        return self._each(self._images(X), lambda image: self._map(image, smoothing))
+
+    def find_regions(self, X, *, n_regions=20, share=0.01, smoothing=0.0):
+        """Table of the most suspicious regions of all images.
+
+        Parameters
+        ----------
+        X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
+            Images as in `fit`.
+        n_regions : int, default=20
+            Most rows of the table.
+        share : float in (0, 1), default=0.01
+            Share of each image's pixels, those highest in its map, that belongs to regions; neighbouring ones, also
+            across corners, are one region.
+        smoothing : float, default=0.0
+            As in `anomaly_map`.
+
+        Returns
+        -------
+        regions : pandas.DataFrame
+            One row for each region: `file` (or "image 3"), `x`, `y` (left and top, from 0), `width`, `height` in
+            pixels, `score` (the highest value of the map inside), `rank` (1 = most suspicious), by which it is sorted.
+            `to_csv` saves it.
+        """
+        check_is_fitted(self)
+        _check_smoothing(smoothing)
+        if not isinstance(n_regions, Integral) or n_regions < 1:
+            raise ValueError(f"n_regions={n_regions!r}, expected a whole number of at least 1; give one.")
+        if not isinstance(share, Real) or not 0 < share < 1:
+            raise ValueError(f"share={share!r}, expected a number between 0 and 1; for example 0.01.")
+        pandas = require("pandas", purpose="A table of regions")
+        images = self._images(X)
+        found = []
+        for index, regions in enumerate(
+            self._each(images, lambda image: regions_of(self._map(image, smoothing), share))
+        ):
+            found += [{"file": images.name(index), **region} for region in regions or []]
+            found = sorted(found, key=lambda region: -region["score"])[:n_regions]
+        ranked = [{**region, "rank": rank} for rank, region in enumerate(found, start=1)]
+        return pandas.DataFrame(ranked, columns=list(COLUMNS))
+
+    def _images(self, X):
+        return Images(X, n_jobs=self.n_jobs, on_error=self.on_error)
+
+    def _scores(self, images):
+        pooled = self._each(images, lambda image: self._pool(self._patch_scores(image).scores))
+        return np.array([np.nan if score is None else score for score in pooled])
+
+    def _each(self, images, work):
+        """`work(image)` of all images in a list."""
+        found, next_line = [], time.monotonic() + _SECONDS_BETWEEN_LINES
+        for index, result in images.each(lambda index, image: work(image)):
+            found.append(result)
+            if self.verbose and time.monotonic() > next_line:
+                sys.stdout.write(f"{index + 1} of {len(images)} images\n")
+                next_line += _SECONDS_BETWEEN_LINES
+        return found
+
+    def _blocks(self, image):
+        """Yield corners and patches, as the patch scorer takes them, block by block."""
+        check_channels(image, self.n_channels_)
+        for corners, patches in blocks(image, self._layout.on_grid(image), self._layout.patch_shape):
+            yield corners, as_taken_by(self.estimator_, patches)
+
+    def _patch_scores(self, image):
+        of_blocks = [(corners, self.estimator_.score_samples(patches)) for corners, patches in self._blocks(image)]
+        return PatchScores(*(np.concatenate(parts) for parts in zip(*of_blocks, strict=True)))
+
+    def _pool(self, scores):
+        if self.pooling == "mean":
+            return scores.mean()
+        n_lowest = 1 if self.pooling == "max" else max(1, round(self.top_fraction * len(scores)))
+        return np.partition(scores, n_lowest - 1)[:n_lowest].mean()
+
+    def _map(self, image, smoothing):
+        blend = Blend(image.shape[-2:], self._layout.patch_shape)
+        for corners, patches in self._blocks(image):
+            if hasattr(self.estimator_, "anomaly_map"):
+                blend.add(corners, self.estimator_.anomaly_map(patches))
+            else:
+                blend.add(corners, -self.estimator_.score_samples(patches)[:, np.newaxis, np.newaxis])
+        blended = blend.result()
+        return ndimage.gaussian_filter(blended, smoothing) if smoothing else blended
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _check_smoothing(smoothing):
+    if not isinstance(smoothing, Real) or not 0 <= smoothing < np.inf:
+        raise ValueError(f"smoothing={smoothing!r}, expected a number of pixels of at least 0; give one.")

@@ -1,0 +1,39 @@
+"""The most suspicious regions of anomaly maps, as a table."""
+
+import numpy as np
+from scipy import ndimage
+
+COLUMNS = ("file", "x", "y", "width", "height", "score", "rank")
+_EQUAL = 1e-5  # of the map's range: what blending leaves of equal values
+
+
+def regions_of(anomaly_map, share):
+    """Connected regions of the highest pixels of a map.
+
+    Parameters
+    ----------
+    anomaly_map : ndarray of shape (H, W)
+        Higher = more anomalous.
+    share : float in (0, 1)
+        Of the pixels that belong to regions; more where the lowest of them has equals.
+
+    Returns
+    -------
+    regions : list of dict
+        `x`, `y` (left and top), `width`, `height` in pixels, `score`, the highest value of the map inside. Pixels that
+        touch at a corner are connected.
+    """
+    limit = np.quantile(anomaly_map, 1 - share)
+    highest = anomaly_map >= limit - _EQUAL * np.ptp(anomaly_map)
+    labels, n_regions = ndimage.label(highest, structure=np.ones((3, 3)))
+    peaks = ndimage.maximum(anomaly_map, labels, np.arange(1, n_regions + 1))
+    return [
+        {
+            "x": place[1].start,
+            "y": place[0].start,
+            "width": place[1].stop - place[1].start,
+            "height": place[0].stop - place[0].start,
+            "score": float(peak),
+        }
+        for place, peak in zip(ndimage.find_objects(labels), peaks, strict=True)
+    ]
