@@ -85,7 +85,7 @@ def g_mean_threshold(y_true, y_score):
     tpr = minority_below[best] / n_minority
     fpr = majority_below[best] / n_majority
     return Bunch(
-        threshold=_between(distinct[best - 1], distinct[best]) if best else float(distinct[0]),
+        threshold=halfway(distinct[best - 1], distinct[best]) if best else float(distinct[0]),
         tpr=float(tpr),
         fpr=float(fpr),
         difference=float(tpr - fpr),
@@ -97,7 +97,8 @@ def _below(count):
     return np.cumsum(count) - count
 
 
-def _between(low, high):
+def halfway(low, high):
+    """A float above `low` and at most `high`, in the middle where their dtype has one."""
     # Halves are summed so that large scores do not overflow. The middle of two neighbouring floats can round
     # to the lower one, which would then be called majority.
     return float(np.clip(low / 2 + high / 2, np.nextafter(low, np.inf), high))
