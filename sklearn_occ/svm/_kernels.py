@@ -89,6 +89,24 @@ class Kernel:
             return distances.square_().mul_(-self.gamma).exp_()
         return _IN_PLACE[self.name](left @ right.mT, self.degree)
 
+    def times(self, lefts, right, weights):
+        """Yield `values(left, right) @ weights` for blocks of features, whose values share their memory."""
+        buffer = None
+        for left in lefts:
+            if self.is_direct:
+                yield self.values(left, right) @ weights
+                continue
+            if buffer is None:  # fresh blocks would leave holes in the heap, of gigabytes in all
+                buffer = left.new_empty(len(left), len(right))
+            products = torch.mm(left, right.mT, out=buffer[: len(left)])
+            yield _IN_PLACE[self.name](products, self.degree) @ weights
+
+    def diagonal(self, left):
+        """Kernel values of features (b, ...) with themselves, (b,)."""
+        if self.is_direct:
+            return left.new_ones(len(left))
+        return _IN_PLACE[self.name]((left * self.right(left)).sum(1), self.degree)
+
     def block_size(self, n_columns):
         """Rows of a block that has `n_columns` kernel values in each."""
         return max(1, _BLOCK_VALUES * _WIDER[self.device.type] // max(1, n_columns))
@@ -126,19 +144,14 @@ class KernelMatrix:
     def diagonal(self):
         """`K[i, i]`: float64 (n,)."""
         step = self.kernel.block_size(self._features.shape[1])
-        parts = [
-            self.kernel.values(left[:, None], self.kernel.right(left)[:, None])[:, 0, 0]
-            for left in self._features.split(step)
-        ]
-        return torch.cat(parts).cpu().numpy()
+        return torch.cat([self.kernel.diagonal(left) for left in self._features.split(step)]).cpu().numpy()
 
     def times(self, columns, weights):
         """`K[:, columns] @ weights`: float64 (n,)."""
         right = self.kernel.right(self._features[columns])
         weights = torch.from_numpy(weights).to(right.device)
-        step = self.kernel.block_size(len(columns))
-        parts = [self.kernel.values(left, right) @ weights for left in self._features.split(step)]
-        return torch.cat(parts).cpu().numpy()
+        lefts = self._features.split(self.kernel.block_size(len(columns)))
+        return torch.cat(list(self.kernel.times(lefts, right, weights))).cpu().numpy()
 
 
 class PrecomputedMatrix:
@@ -203,8 +216,9 @@ def expansion(X, vectors, coefficients, kernel):
     right = kernel.right(kernel.left(vectors))
     coefficients = torch.from_numpy(coefficients).to(right.device)
     step = kernel.block_size(max(vectors.shape))
+    starts = range(0, len(X), step)
+    lefts = (kernel.left(rows_as_vectors(X[start : start + step])) for start in starts)
     values = np.empty(len(X))
-    for start in range(0, len(X), step):
-        rows = rows_as_vectors(X[start : start + step])
-        values[start : start + step] = (kernel.values(kernel.left(rows), right) @ coefficients).cpu().numpy()
+    for start, found in zip(starts, kernel.times(lefts, right, coefficients), strict=True):
+        values[start : start + step] = found.cpu().numpy()
     return values

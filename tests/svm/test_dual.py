@@ -346,3 +346,24 @@ def test_cuda_is_the_cpu(params):
     assert cuda.device_ == torch.device("cuda")
     scale = np.abs(cpu.score_samples(X)).max()
     np.testing.assert_allclose(cuda.decision_function(X), cpu.decision_function(X), atol=1e-4 * scale)
+
+
+def test_blocks_of_the_kernel_share_their_memory(monkeypatch):
+    addresses, mm = [], torch.mm
+    monkeypatch.setattr(_kernels, "_BLOCK_VALUES", 2**12)
+    monkeypatch.setattr(torch, "mm", lambda *a, out: addresses.append(out.data_ptr()) or mm(*a, out=out))
+    X = table(900)
+    occ = OCSVM(nu=0.1, solver="dual").fit(X)
+    addresses.clear()
+    scores = occ.score_samples(X)
+    assert len(addresses) > 10
+    assert len(set(addresses)) == 1
+    np.testing.assert_allclose(scores, values_of(X, "rbf") @ weights(occ, 900), rtol=1e-9)
+
+
+@pytest.mark.parametrize("kernel", ["linear", "poly", "rbf", "sigmoid"])
+def test_the_diagonal_is_that_of_the_kernel(kernel):
+    X = table(50)
+    params = {"gamma": 0.1, "degree": 3, "coef0": 0.5}
+    matrix = KernelMatrix(_kernels.Kernel(kernel, **params, origin=X.mean(0), radius=1.0, device="cpu"), X)
+    np.testing.assert_allclose(matrix.diagonal(), np.diag(matrix.block(np.arange(50))), rtol=1e-9)
