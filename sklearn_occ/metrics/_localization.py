@@ -16,7 +16,7 @@ _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=int)
 
 @validate_params({"masks": ["array-like"], "maps": ["array-like"]}, prefer_skip_nested_validation=True)
 def pixel_roc_auc_score(masks, maps):
-    r"""Area under the ROC curve of pixels: does an anomalous pixel have a higher value than a normal one?
+    r"""Area under the ROC curve of pixels: how often an anomalous pixel has a higher value than a normal one.
 
     .. math:: \mathrm{AUROC} = P(a > b) + \tfrac{1}{2} P(a = b)
 

@@ -1,5 +1,7 @@
 """Metrics of localisation against scikit-learn, every threshold tried in turn, and closed forms."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -57,7 +59,7 @@ def aupro_by_thresholds(masks, maps, max_fpr):
         ]
         points.append((np.mean(value[~is_anomalous] >= threshold), np.mean(overlaps)))
     area = 0.0
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         end = min(x1, max_fpr)
         if end > x0:
             y_end = y0 + (y1 - y0) * (end - x0) / (x1 - x0)
