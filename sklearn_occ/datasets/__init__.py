@@ -1,8 +1,9 @@
-"""Image data sets split for one-class classification, and readers of image files."""
+"""Image data sets split for one-class classification, readers of image files, and planted lesions."""
 
 from ._chest_xray import fetch_chest_xray_pneumonia
 from ._digits import load_one_class_digits
 from ._folder import load_image_folder
+from ._lesions import plant_lesions
 from ._mnist import fetch_mnist
 from ._nifti import NiftiSlice, nifti_slices
 from ._parallel import iter_images
@@ -18,5 +19,6 @@ __all__ = [
     "load_image_folder",
     "load_one_class_digits",
     "nifti_slices",
+    "plant_lesions",
     "read_image",
 ]
