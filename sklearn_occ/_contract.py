@@ -97,7 +97,7 @@ class BaseOneClass(ThresholdMixin, ImageInputMixin, OutlierMixin, BaseEstimator)
         calibration = X_valid if self.threshold_data == "validation" else X
         if scores is None or calibration is X_valid:
             scores = self._score_samples(calibration)
-        self.calibration_scores_ = np.sort(_finite(scores, calibration))
+        self.calibration_scores_ = np.sort(finite(scores, calibration))
         if len(calibration) > 1 and np.ptp(self.calibration_scores_) == 0:
             warnings.warn(
                 f"{type(self).__name__} gives all {len(calibration)} calibration rows the score "
@@ -127,7 +127,7 @@ class BaseOneClass(ThresholdMixin, ImageInputMixin, OutlierMixin, BaseEstimator)
         """
         check_is_fitted(self)
         X = self._read_X(X, reset=False)
-        return _finite(self._score_samples(X), X)
+        return finite(self._score_samples(X), X)
 
     def _continues(self):
         """Whether this fit adds to an earlier one."""
@@ -139,14 +139,15 @@ class BaseOneClass(ThresholdMixin, ImageInputMixin, OutlierMixin, BaseEstimator)
         return tags
 
 
-def _finite(scores, X):
-    bad = np.flatnonzero(~np.isfinite(scores))
+def finite(values, X, *, of="score"):
+    """Return what was computed, one value for each row of X, or name the row where it is not finite."""
+    bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise ValueError(
-            f"The score of row {bad[0]} is {scores[bad[0]]} ({len(bad)} such rows), expected a finite number; "
+            f"The {of} of row {bad[0]} is {values[bad[0]]} ({len(bad)} such rows), expected a finite number; "
             f"the largest value of that row is {np.abs(X[bad[0]]).max():g}: scale or remove it."
         )
-    return scores
+    return values
 
 
 def _take(X, rows):

@@ -50,9 +50,11 @@ class ImageInputMixin:
         return self.image_shape
 
     def _remember_range(self, X):
-        """Keep what `_check_range` compares with; called with the rows that are fitted."""
+        """Keep what `_check_range` compares with, and the range of values; called with the rows that are fitted."""
         self._fitted_uint8 = X.dtype == np.uint8
-        self._fitted_above_one = not self._fitted_uint8 and bool(X.max() > 1)
+        smallest, largest = (0.0, 1.0) if self._fitted_uint8 else (float(X.min()), float(X.max()))
+        self._fitted_above_one = largest > 1
+        self._range = 1.0 if 0 <= smallest <= largest <= 1 else largest - smallest
 
     def _check_range(self, X):
         if self.image_shape_ is None or self._fitted_uint8 == (X.dtype == np.uint8):

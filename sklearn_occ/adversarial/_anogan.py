@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._anomaly_map import ReconstructionMapMixin
 from .._docstrings import with_shared_docs
 from .._input import as_array, float_dtype
 from ..engine import AdversarialNet, BaseCodes, DecodingMixin, RandomStream, total_variance
@@ -31,7 +32,7 @@ _GENERATED = 256  # rows whose variance is looked at
 
 
 @with_shared_docs
-class AnoGAN(DecodingMixin, BaseCodes):
+class AnoGAN(ReconstructionMapMixin, DecodingMixin, BaseCodes):
     """Generative adversarial network, scored by the loss with which its generator G comes closest to a row.
 
     ::
@@ -274,8 +275,10 @@ class AnoGAN(DecodingMixin, BaseCodes):
         """
         check_is_fitted(self)
         rows = self._read_X(X, reset=False)
-        generated = self._search(rows, lambda found, x: found.generated)
-        return generated.astype(float_dtype(rows), copy=False).reshape(as_array(X).shape)
+        return self._reconstructed(rows).astype(float_dtype(rows), copy=False).reshape(as_array(X).shape)
+
+    def _reconstructed(self, rows):
+        return self._search(rows, lambda found, x: found.generated)
 
     @property
     def _decoder(self):

@@ -2,6 +2,7 @@
 
 from sklearn.utils.validation import check_is_fitted
 
+from .._anomaly_map import ReconstructionMapMixin
 from .._input import as_array, float_dtype
 from ..nn import Autoencoder, build_decoder, build_encoder, default_code_width
 from ._codes import BaseCodes, DecodingMixin
@@ -71,7 +72,7 @@ class BaseAutoencoder(BaseCodes):
         )
 
 
-class BaseReconstruction(DecodingMixin, BaseAutoencoder):
+class BaseReconstruction(ReconstructionMapMixin, DecodingMixin, BaseAutoencoder):
     """Detector whose decoder belongs to its encoder to the end, so that codes and rows can be turned into rows."""
 
     def reconstruct(self, X):
@@ -89,8 +90,10 @@ class BaseReconstruction(DecodingMixin, BaseAutoencoder):
         """
         check_is_fitted(self)
         rows = self._read_X(X, reset=False)
-        reconstruction = self._evaluate(rows, lambda outputs, x: outputs[0])
-        return reconstruction.astype(float_dtype(rows), copy=False).reshape(as_array(X).shape)
+        return self._reconstructed(rows).astype(float_dtype(rows), copy=False).reshape(as_array(X).shape)
+
+    def _reconstructed(self, rows):
+        return self._evaluate(rows, lambda outputs, x: outputs[0])
 
     @property
     def _decoder(self):

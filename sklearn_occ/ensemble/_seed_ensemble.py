@@ -10,8 +10,10 @@ from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._anomaly_map import anomaly_maps
 from .._contract import BaseOneClass
 from .._docstrings import with_shared_docs
 from .._input import as_taken_by
@@ -147,6 +149,37 @@ class SeedEnsemble(BaseOneClass):
         of_members = self._of_members(self._read_X(X, reset=False))
         return of_members.std(axis=0, ddof=min(1, len(of_members) - 1))
 
+    @available_if(lambda self: hasattr(self._member, "anomaly_map"))
+    def anomaly_map(self, X, **params):
+        """Mean of the members' maps, higher = more anomalous; available where the members have `anomaly_map`.
+
+        It is in the unit of a member's map, whatever `combination` says: pixels, unlike rows, have no scores of
+        training rows to be ranked among.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W) or (n, C, H, W)
+            Images of the shape that was fitted; flattened images are taken too.
+        **params
+            Passed to `anomaly_map` of each member, as `smoothing=1.0`.
+
+        Returns
+        -------
+        maps : ndarray of shape (n, H, W), float64
+            A map does not depend on the other rows of X.
+        """
+
+        def of_member(member, images):
+            return member.anomaly_map(images, **params)
+
+        return anomaly_maps(
+            self, X, lambda images: np.mean(self._in_threads(of_member, self.estimators_, images), axis=0)
+        )
+
+    @property
+    def _member(self):
+        return ConOCC() if self.estimator is None else self.estimator
+
     def _image_shape_asked_for(self):
         return self.image_shape or getattr(self.estimator, "image_shape", None)
 
@@ -158,7 +191,7 @@ class SeedEnsemble(BaseOneClass):
         self._references = [_references(member, rows) for member in self.estimators_]
 
     def _new_member(self, k, random):
-        member = ConOCC() if self.estimator is None else clone(self.estimator)
+        member = clone(self._member)
         files = {
             name: Path(value).with_stem(f"{Path(value).stem}-{k}")
             for name, value in member.get_params().items()

@@ -6,10 +6,11 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from skorch.callbacks import Callback
 from torch import nn
 
+from .._anomaly_map import SMOOTHING, anomaly_maps
 from .._docstrings import with_shared_docs
 from ..engine import BaseAutoencoder, RandomStream, all_codes, count_distinct, total_variance
 from ..nn import mean_squared_error, squared_error
@@ -183,12 +184,53 @@ class DeepSVDD(BaseAutoencoder):
         """Radius of the hypersphere."""
         return float(self.net_.criterion_.squared_radius) ** 0.5
 
+    @validate_params({"smoothing": SMOOTHING}, prefer_skip_nested_validation=True)
+    def anomaly_map(self, X, *, smoothing=0.0):
+        """Where a difference from the mean image moves the code, higher = more anomalous.
+
+        ::
+
+            map(x)_j = sum over the channels of |d d2/d x_j (x_j - m_j)|        squared units of the code, at least 0
+
+        `m` is the mean of the training images. To first order a value says by how much `d2` would change if that pixel
+        were replaced by that of `m`; the sum over the pixels is no part of the score.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W) or (n, C, H, W)
+            Images of the shape that was fitted; flattened images are taken too.
+        smoothing : float, default=0.0
+            Sigma, in pixels, of a Gaussian blur of each map; 0 is none. Convolutions with a stride reach neighbouring
+            pixels through different weights, which 1 or 2 pixels even out.
+
+        Returns
+        -------
+        maps : ndarray of shape (n, H, W), float64
+            A map does not depend on the other rows of X.
+
+        Raises
+        ------
+        ValueError
+            When a table was fitted.
+        """
+        return anomaly_maps(self, X, self._gradient_maps, smoothing)
+
+    def _gradient_maps(self, images):
+        return self.net_.evaluate(
+            images,
+            lambda maps, x: maps,
+            block_size=self._block_size(),
+            module=GradientMap(self.net_.module_.encoder, self.net_.criterion_),
+            # At the kinks of leaky ReLU a rounding error chooses the gradient; a user's code may know float32 only.
+            dtype=torch.float64 if self.net_.is_plain_in_eval_ else torch.float32,
+        )
+
     def _make_module(self):
         autoencoder = super()._make_module()
         return PretrainedEncoder(autoencoder.encoder, autoencoder.decoder)
 
     def _make_criterion(self):
-        return HypersphereLoss(self.objective, self.nu, self.n_components_)
+        return HypersphereLoss(self.objective, self.nu, self.n_components_, self._shape_of_rows)
 
     def _make_callbacks(self):
         return [("radius", RadiusSchedule())] if self.objective == "soft-boundary" else []
@@ -199,6 +241,7 @@ class DeepSVDD(BaseAutoencoder):
             net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
             net.module_.pretrains = False
             net.criterion_.set_center(all_codes(net, X))
+            net.criterion_.mean_row.copy_(sum(x.double().sum(0) for x, _ in net.get_iterator(X)) / len(X))
         super()._train(net, X, X_valid)
         codes = all_codes(net, X)
         net.criterion_.set_radius(codes)
@@ -266,20 +309,25 @@ class HypersphereLoss(nn.Module):
         Share of rows outside the hypersphere.
     n_components : int
         Width of the code.
+    shape : tuple
+        Shape of one row.
 
     Attributes
     ----------
     center : tensor of shape (n_components,)
         A buffer.
+    mean_row : tensor of that shape
+        Mean of the training rows, which the anomaly map compares with; a buffer.
     squared_radius : tensor, a float64 scalar
         A buffer.
     """
 
-    def __init__(self, objective, nu, n_components):
+    def __init__(self, objective, nu, n_components, shape):
         super().__init__()
         self.objective = objective
         self.nu = nu
         self.register_buffer("center", torch.zeros(n_components))
+        self.register_buffer("mean_row", torch.zeros(shape))
         self.register_buffer("squared_radius", torch.tensor(0.0, dtype=torch.float64))
 
     def forward(self, outputs, x):
@@ -315,6 +363,30 @@ class HypersphereLoss(nn.Module):
     def set_radius(self, codes):
         """Put `R^2` at the `1 - nu` quantile of the distances of these codes."""
         self.squared_radius.fill_(np.quantile(self.distances(codes).cpu().numpy(), 1 - self.nu))
+
+
+class GradientMap(nn.Module):
+    """Images to the gradient of `d2` times their difference from the mean image: (b, C, H, W) -> (b, H, W).
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Images to codes, in eval mode.
+    criterion : HypersphereLoss
+        Centre of the codes, and mean image.
+    """
+
+    def __init__(self, encoder, criterion):
+        super().__init__()
+        self.encoder = encoder
+        self.criterion = criterion
+
+    def forward(self, x):
+        with torch.enable_grad():
+            leaf = x.detach().requires_grad_()
+            distances = self.criterion.distances(self.encoder(leaf.clone()))  # a copy, as it may work in place
+            gradient = torch.autograd.grad(distances.sum(), leaf)[0]
+        return (gradient * (x - self.criterion.mean_row)).abs().sum(1)
 
 
 class RadiusSchedule(Callback):

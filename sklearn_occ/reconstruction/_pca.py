@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from .._anomaly_map import ReconstructionMapMixin
 from .._contract import BaseOneClass
 from .._docstrings import with_shared_docs
 from .._input import as_array, as_float, float_dtype
@@ -17,7 +18,7 @@ _TRUNCATED = ("arpack", "randomized")  # these have to be told the number of com
 
 
 @with_shared_docs
-class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
+class PCAReconstruction(ReconstructionMapMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
     """Principal components of the majority; a row is scored by what they leave of it.
 
     ::
@@ -165,8 +166,11 @@ class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseO
         rows = self._read_X(X, reset=False)
         reconstruction = np.empty((len(rows), self.n_features_in_), dtype=float_dtype(rows))
         for block in self._blocks(rows):
-            reconstruction[block] = self._projected(self._centred(rows[block])) + self.pca_.mean_
+            reconstruction[block] = self._reconstructed(rows[block])
         return reconstruction.reshape(as_array(X).shape)
+
+    def _reconstructed(self, rows):
+        return self._projected(self._centred(rows)) + self.pca_.mean_
 
     def _fit(self, X, X_valid):
         rows = np.array(as_float(X), dtype=np.float64, order="C").reshape(len(X), -1)

@@ -78,7 +78,7 @@ def names(module, part):
 def test_loss_is_the_formula(objective, rng):
     code, center, x = rng.normal(size=(7, 3)), rng.normal(size=3), torch.zeros(7, 2)
     d2 = np.array([np.linalg.norm(row - center) ** 2 for row in code])
-    criterion = HypersphereLoss(objective, 0.3, 3)
+    criterion = HypersphereLoss(objective, 0.3, 3, (2,))
     criterion.center = torch.from_numpy(center)
     squared_radius = float(np.median(d2))
     criterion.squared_radius.fill_(squared_radius)
@@ -95,7 +95,7 @@ def test_loss_is_the_formula(objective, rng):
 def test_pretraining_is_that_of_an_autoencoder(objective, rng, X):
     reconstruction, x = rng.normal(size=(2, 5, 3, 4))
     outputs = torch.from_numpy(reconstruction), torch.zeros(5, 2)
-    loss = HypersphereLoss(objective, 0.3, 2)(outputs, torch.from_numpy(x))
+    loss = HypersphereLoss(objective, 0.3, 2, (3,))(outputs, torch.from_numpy(x))
     assert loss.item() == pytest.approx(((reconstruction - x) ** 2).sum((1, 2)).mean(), rel=1e-12)
     # On the same encoder, the first stage is a CAE to the bit.
     params = {"encoder": DenseEncoder((144,), 5), "lr": 1e-3}
@@ -118,7 +118,7 @@ def test_scores_of_the_estimator_are_those_of_its_parts(objective, kind, X, tabl
 def test_coordinates_of_the_centre_keep_away_from_0():
     mean = torch.tensor([-3.0, -0.1, -0.0999, -1e-12, 0.0, 1e-12, 0.05, 0.1, 0.3], dtype=torch.float64)
     spread = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
-    criterion = HypersphereLoss("one-class", 0.1, 9)
+    criterion = HypersphereLoss("one-class", 0.1, 9, (2,))
     criterion.set_center(mean + spread * 2.0**-10)
     np.testing.assert_allclose(criterion.center, [-3, -0.1, -0.1, -0.1, 0.1, 0.1, 0.1, 0.1, 0.3], rtol=1e-6)
     criterion.set_center(torch.zeros(4, 9, dtype=torch.float64))

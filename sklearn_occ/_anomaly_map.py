@@ -1,0 +1,128 @@
+"""Which places of an image are anomalous: those where it differs from what is made of it. NumPy and SciPy."""
+
+from numbers import Real
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.validation import check_is_fitted
+
+from ._contract import finite
+from ._input import as_float
+from ._optional import require
+
+SMOOTHING = [Interval(Real, 0, None, closed="left")]
+_BLOCK_VALUES = 2**22  # 32 MiB of float64; its power of 2 rows are a multiple of the blocks that networks run in
+_WINDOW_SIGMA = 1.5  # pixels; scikit-image cuts the window off at 11 x 11, as Wang et al. do
+_LARGEST_WINDOW = 11
+
+
+class ReconstructionMapMixin:
+    """`anomaly_map` for a detector that reconstructs.
+
+    A subclass writes `_reconstructed(rows)`, what it makes of rows that were validated: floats, one row of the result
+    for each row, not rounded to the precision of `rows`.
+    """
+
+    @validate_params(
+        {"kind": [StrOptions({"squared_error", "ssim"})], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True
+    )
+    def anomaly_map(self, X, *, kind="squared_error", smoothing=0.0):
+        """Where each image differs from its reconstruction `x'`, higher = more anomalous.
+
+        ::
+
+            "squared_error"   mean over the channels of (x' - x)^2           squared units of X, at least 0
+            "ssim"            1 - mean over the channels of SSIM(x', x)      in [0, 2], no unit
+
+        The mean of a map of squared errors over its pixels, smoothed or not, is minus the score wherever the score is
+        that of the reconstruction: `CAE`, `SAE`, `PCAReconstruction`, and `ConOCC(score_function="reconstruction")`.
+
+        SSIM, the structural similarity, compares mean, contrast and structure in Gaussian windows with a sigma of 1.5
+        pixels, 11 x 11 pixels in size, reflected at the border. Its constants are `(0.01 L)^2` and `(0.03 L)^2`, with
+        L = 1 where the images trained on are uint8 or lie within [0, 1], else their largest value less their smallest.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W) or (n, C, H, W)
+            Images of the shape that was fitted; flattened images are taken too.
+        kind : {"squared_error", "ssim"}, default="squared_error"
+            See above. "ssim" needs scikit-image.
+        smoothing : float, default=0.0
+            Sigma, in pixels, of a Gaussian blur of each map; 0 is none. It leaves the mean of a map as it is.
+
+        Returns
+        -------
+        maps : ndarray of shape (n, H, W), float64
+            A map does not depend on the other rows of X.
+
+        Raises
+        ------
+        ValueError
+            When a table was fitted.
+
+        References
+        ----------
+        Wang, Bovik, Sheikh, Simoncelli (2004), Image quality assessment: from error visibility to structural
+        similarity, IEEE Transactions on Image Processing 13(4), section III.B, for the SSIM.
+        """
+
+        def of_block(images):
+            x = as_float(images).astype(np.float64)
+            made = self._reconstructed(images).reshape(x.shape)
+            of_channels = np.square(made - x) if kind == "squared_error" else _dissimilarity(made, x, self._range)
+            return of_channels.mean(axis=1)
+
+        return anomaly_maps(self, X, of_block, smoothing)
+
+
+def anomaly_maps(estimator, X, of_block, smoothing=0.0):
+    """Maps (n, H, W) of all images.
+
+    Parameters
+    ----------
+    estimator : BaseOneClass
+        What reads X; an error says so where it was fitted on a table.
+    X : array-like of shape (n, H, W) or (n, C, H, W)
+        Images, as they were given.
+    of_block : callable
+        `of_block(images)`, maps (b, H, W) of a block of images (b, C, H, W). All blocks but the last are of one size.
+    smoothing : float
+        Sigma of the blur, in pixels.
+    """
+    check_is_fitted(estimator)
+    if estimator.image_shape_ is None:
+        raise ValueError(
+            f"{type(estimator).__name__} was fitted on a table, but anomaly_map shows places in images; fit it on "
+            "images, (n, H, W) or (n, C, H, W), or set image_shape where its rows are flattened images."
+        )
+    images = estimator._read_X(X, reset=False)
+    maps = np.empty((len(images), *images.shape[2:]))
+    step = 2 ** max(0, (_BLOCK_VALUES // images[0].size).bit_length() - 1)
+    with np.errstate(over="ignore", invalid="ignore"):  # the row is named below
+        for start in range(0, len(images), step):
+            block = slice(start, start + step)
+            maps[block] = of_block(images[block])
+            if smoothing:
+                gaussian_filter(maps[block], (0, smoothing, smoothing), output=maps[block], mode="reflect")
+        finite(maps.mean(axis=(1, 2)), images, of="anomaly map")
+    return maps
+
+
+def _dissimilarity(made, x, data_range):
+    """1 - SSIM in each channel, (n, C, H, W)."""
+    similarity_of = require("skimage.metrics", purpose="anomaly_map(kind='ssim')").structural_similarity
+    shortest = min(x.shape[2:])
+    found = np.empty_like(x)
+    for at in np.ndindex(x.shape[:2]):
+        found[at] = similarity_of(
+            x[at],
+            made[at],
+            data_range=data_range,
+            gaussian_weights=True,
+            sigma=_WINDOW_SIGMA,
+            use_sample_covariance=False,
+            win_size=min(_LARGEST_WINDOW, shortest - 1 + shortest % 2),  # only the mean over the image depends on it
+            full=True,
+        )[1]
+    return 1 - found
