@@ -16,7 +16,7 @@ from sklearn_occ.preprocessing import ImageScaler
 
 RECONSTRUCTING = ["PCAReconstruction", "CAE", "SAE", "ConOCC", "ConOCC-joint", "DAGMM", "AnoGAN"]
 HYPERSPHERES = ["DeepSVDD", "DeepSVDD-soft"]
-WITH_MAP = [*RECONSTRUCTING, *HYPERSPHERES, "SeedEnsemble", "SeedEnsemble-score"]
+WITH_MAP = [*RECONSTRUCTING, "PatchAutoencoder", *HYPERSPHERES, "SeedEnsemble", "SeedEnsemble-score"]
 SCORED_BY_SQUARED_ERROR = ["PCAReconstruction", "CAE", "SAE", "ConOCC-joint"]
 
 

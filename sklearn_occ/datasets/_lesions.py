@@ -7,7 +7,7 @@ from scipy import ndimage
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from .._optional import require
+from .._tissue import brighter_part
 from ._lesion_shapes import SMALLEST, blob, patch, spots
 
 _SHAPES = {"microcalcifications": spots, "blurred": blob, "texture": patch}
@@ -120,7 +120,10 @@ def plant_lesions(images, *, kind, contrast=None, size=None, n_lesions=1, detail
         image = _checked_image(np.asarray(images[i]), i)
         blur = detail or max(2, min(image.shape) / 100)
         smooth = ndimage.gaussian_filter(image.astype(np.float64), blur)
-        tissue = _brighter_part(smooth) if foreground is None else _checked_foreground(foreground[i], image.shape, i)
+        if foreground is None:
+            tissue = brighter_part(smooth, purpose="plant_lesions without foreground")
+        else:
+            tissue = _checked_foreground(foreground[i], image.shape, i)
         rng = np.random.default_rng((seed, i))
         places = _draw_places(tissue, sizes or _default_sizes(image.shape), counts, rng, i)
         for place in places:
@@ -184,11 +187,6 @@ def _local_noise(residual, tissue, place, i):
 def _box(place, reach):
     """Rows and columns up to `reach` from the centre, cut at the first ones; slices end at the last by themselves."""
     return tuple(slice(max(0, centre - reach), centre + reach + 1) for centre in (place.row, place.column))
-
-
-def _brighter_part(smooth):
-    filters = require("skimage.filters", purpose="plant_lesions without foreground")
-    return ndimage.binary_fill_holes(smooth > (smooth.min() + filters.threshold_otsu(smooth)) / 2)
 
 
 def _default_sizes(shape):

@@ -9,9 +9,10 @@ import numpy as np
 from scipy import ndimage
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
+from .._anomaly_map import SMOOTHING
 from .._input import as_taken_by, majority_rows
 from .._optional import require
 from .._seeds import seed_unset
@@ -26,6 +27,7 @@ from ._sampling import RenewedPatches, TrainingPatches
 
 _LARGEST_SEED = 2**31 - 1
 _SECONDS_BETWEEN_LINES = 10
+_MAP_PARAMETERS = {"resolution": [StrOptions({"pixels", "patches"})], "smoothing": SMOOTHING}
 
 
 class PatchScores(NamedTuple):
@@ -66,8 +68,10 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         in each epoch of its last stage, for which files are read again; any other estimator gets one sample. None: all
         patches of the grid, in memory at once.
     foreground : {"otsu"} or callable or None, default="otsu"
-        Which pixels show tissue: those above Otsu's threshold, or a mask `foreground(image)`, bool (H, W), of a float
-        image (H, W) or (C, H, W). Other patches are neither trained on nor scored. None takes all patches.
+        Which pixels show tissue: those brighter, after a blur of 2 pixels, than halfway between the darkest value and
+        Otsu's threshold, which itself would leave out the lungs of a chest X-ray, and the holes among them; or a mask
+        `foreground(image)`, bool (H, W), of a float image (H, W) or (C, H, W). Other patches are neither trained on nor
+        scored. None takes all patches.
     min_foreground : float in [0, 1], default=0.5
         Share of foreground that a patch must have.
     contamination : float in (0, 0.5] or None, default=0.1
@@ -266,21 +270,24 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         check_is_fitted(self)
         return self._each(self._images(X), self._patch_scores)
 
-    def anomaly_map(self, X, *, smoothing=0.0):
+    @validate_params(_MAP_PARAMETERS, prefer_skip_nested_validation=True)
+    def anomaly_map(self, X, *, resolution="pixels", smoothing=0.0):
         """Map of each image, higher = more anomalous, in the unit of the score.
 
         ::
 
             map(p) = sum_k w(p - c_k) m_k(p) / sum_k w(p - c_k),   w(q) = exp(-(q_1^2 + q_2^2) / (2 sigma^2))
 
-        over the patches k with centre `c_k`; `sigma` is a quarter of the patch's sides. `m_k` is the map of the patch
-        where the patch scorer has `anomaly_map`, as methods that reconstruct have, else minus the score of the patch in
-        all its pixels.
+        over the patches k with centre `c_k`; `sigma` is a quarter of the patch's sides. `m_k` is the map of the patch,
+        in the unit that the patch scorer's `anomaly_map` gives, or minus the score of the patch in all its pixels.
 
         Parameters
         ----------
         X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
             Images as in `fit`.
+        resolution : {"pixels", "patches"}, default="pixels"
+            "pixels" takes the map of each patch where the patch scorer has `anomaly_map`, as methods that reconstruct
+            have, and is as "patches" where it has none; "patches" takes minus its score.
         smoothing : float, default=0.0
             Standard deviation in pixels of a Gaussian that the map is blurred with.
 
@@ -291,10 +298,17 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
             is skipped.
         """
         check_is_fitted(self)
-        _check_smoothing(smoothing)
-        return self._each(self._images(X), lambda image: self._map(image, smoothing))
+        return self._each(self._images(X), lambda image: self._map(image, resolution, smoothing))
 
-    def find_regions(self, X, *, n_regions=20, share=0.01, smoothing=0.0):
+    @validate_params(
+        {
+            "n_regions": [Interval(Integral, 1, None, closed="left")],
+            "share": [Interval(Real, 0, 1, closed="neither")],
+            **_MAP_PARAMETERS,
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def find_regions(self, X, *, n_regions=20, share=0.01, resolution="pixels", smoothing=0.0):
         """Table of the most suspicious regions of all images.
 
         Parameters
@@ -306,6 +320,7 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         share : float in (0, 1), default=0.01
             Share of each image's pixels, those highest in its map, that belongs to regions; neighbouring ones, also
             across corners, are one region.
+        resolution : {"pixels", "patches"}, default="pixels"
         smoothing : float, default=0.0
             As in `anomaly_map`.
 
@@ -317,16 +332,11 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
             `to_csv` saves it.
         """
         check_is_fitted(self)
-        _check_smoothing(smoothing)
-        if not isinstance(n_regions, Integral) or n_regions < 1:
-            raise ValueError(f"n_regions={n_regions!r}, expected a whole number of at least 1; give one.")
-        if not isinstance(share, Real) or not 0 < share < 1:
-            raise ValueError(f"share={share!r}, expected a number between 0 and 1; for example 0.01.")
         pandas = require("pandas", purpose="A table of regions")
         images = self._images(X)
         found = []
         for index, regions in enumerate(
-            self._each(images, lambda image: regions_of(self._map(image, smoothing), share))
+            self._each(images, lambda image: regions_of(self._map(image, resolution, smoothing), share))
         ):
             found += [{"file": images.name(index), **region} for region in regions or []]
             found = sorted(found, key=lambda region: -region["score"])[:n_regions]
@@ -366,10 +376,11 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         n_lowest = 1 if self.pooling == "max" else max(1, round(self.top_fraction * len(scores)))
         return np.partition(scores, n_lowest - 1)[:n_lowest].mean()
 
-    def _map(self, image, smoothing):
+    def _map(self, image, resolution, smoothing):
         blend = Blend(image.shape[-2:], self._layout.patch_shape)
+        has_maps = resolution == "pixels" and hasattr(self.estimator_, "anomaly_map")
         for corners, patches in self._blocks(image):
-            if hasattr(self.estimator_, "anomaly_map"):
+            if has_maps:
                 blend.add(corners, self.estimator_.anomaly_map(patches))
             else:
                 blend.add(corners, -self.estimator_.score_samples(patches)[:, np.newaxis, np.newaxis])
@@ -381,8 +392,3 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _check_smoothing(smoothing):
-    if not isinstance(smoothing, Real) or not 0 <= smoothing < np.inf:
-        raise ValueError(f"smoothing={smoothing!r}, expected a number of pixels of at least 0; give one.")

@@ -3,9 +3,13 @@
 import warnings
 from functools import partial
 
+import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import StrOptions, validate_params
 
+from .._anomaly_map import SMOOTHING
 from .._docstrings import with_shared_docs
 from ..engine import BaseReconstruction
 from ..nn import PatchDecoder, PatchEncoder, ReconstructionLoss, default_code_width, patch_code_width
@@ -137,6 +141,38 @@ class PatchAutoencoder(BaseReconstruction):
             warm_start=warm_start,
             checkpoint=checkpoint,
         )
+
+    @validate_params(
+        {"kind": [StrOptions({"error", "ssim"})], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True
+    )
+    def anomaly_map(self, X, *, kind="error", smoothing=0.0):
+        """Where each image differs from its reconstruction `x'`, higher = more anomalous.
+
+        ::
+
+            "error"   sqrt(mean over the channels of (x' - x)^2)       units of X, at least 0
+            "ssim"    1 - mean over the channels of SSIM(x', x)        in [0, 2], no unit; see `CAE.anomaly_map`
+
+        The root of the mean of the squares of a map of errors is minus the score.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W) or (n, C, H, W)
+            Images of the shape that was fitted; flattened images are taken too.
+        kind : {"error", "ssim"}, default="error"
+            See above. "ssim" needs scikit-image.
+        smoothing : float, default=0.0
+            Sigma, in pixels, of a Gaussian blur of each map; 0 is none.
+
+        Returns
+        -------
+        maps : ndarray of shape (n, H, W), float64
+            A map does not depend on the other rows of X.
+        """
+        if kind == "ssim":
+            return super().anomaly_map(X, kind=kind, smoothing=smoothing)
+        maps = np.sqrt(super().anomaly_map(X, kind="squared_error"))
+        return gaussian_filter(maps, (0, smoothing, smoothing), mode="reflect") if smoothing else maps
 
     def _default_code_width(self, shape):
         return patch_code_width(shape, self.channels) if len(shape) == 3 else default_code_width(shape)

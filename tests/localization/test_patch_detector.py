@@ -90,6 +90,15 @@ def test_maps_of_reconstructions_show_pixels(images):
         np.testing.assert_allclose(found[top : top + 16, left : left + 16], expected, rtol=1e-4, atol=1e-7)
 
 
+def test_maps_of_patches_on_request(images):
+    occ = quick("CAE", stride=16).fit(images)
+    image = images[0][:48, :64]
+    (found,), ((corners, scores),) = occ.anomaly_map([image], resolution="patches"), occ.score_patches([image])
+    for (top, left), score in zip(corners, scores, strict=True):
+        np.testing.assert_allclose(found[top : top + 16, left : left + 16], -score, rtol=1e-5)
+    assert occ.find_regions([image], resolution="patches")["score"].max() == pytest.approx(-scores.min(), rel=1e-5)
+
+
 def test_a_spot_lights_up(tissue):
     images = [tissue((48, 64), k) for k in range(8)]
     occ = quick("PatchAutoencoder", stride=8).set_params(estimator__max_epochs=100).fit(images)
@@ -113,13 +122,13 @@ def test_smoothing_is_a_gaussian(images):
     occ = quick().fit(images)
     plain, smooth = (occ.anomaly_map(images[:1], smoothing=s)[0] for s in (0, 2.0))
     np.testing.assert_allclose(smooth, ndimage.gaussian_filter(plain, 2.0))
-    with pytest.raises(ValueError, match="smoothing=-1, expected a number of pixels"):
+    with pytest.raises(ValueError, match="'smoothing' parameter"):
         occ.anomaly_map(images, smoothing=-1)
 
 
 @pytest.mark.parametrize(("name", "value"), [("n_regions", 0), ("share", 1.0)])
 def test_regions_that_cannot_be(name, value, images):
-    with pytest.raises(ValueError, match=f"{name}={value}"):
+    with pytest.raises(ValueError, match=f"{name!r} parameter"):
         quick("OCSVM").fit(images).find_regions(images, **{name: value})
 
 

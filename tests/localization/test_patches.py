@@ -55,18 +55,20 @@ def test_share_of_foreground(rng):
         assert shares[top, left] == pytest.approx(mask[top : top + 4, left : left + 6].mean())
 
 
-def test_otsu_finds_the_bright_part(rng):
-    image = rng.normal(0.1, 0.02, (20, 30))
-    image[:, 12:] += 0.6
-    expected = np.zeros((20, 30), bool)
-    expected[:, 12:] = True
-    np.testing.assert_array_equal(otsu_foreground(image), expected)
-    np.testing.assert_array_equal(otsu_foreground(np.stack([image, image])), expected)
+def test_otsu_finds_the_bright_part_and_its_holes(rng):
+    image = rng.normal(0.1, 0.02, (40, 60))
+    image[:, 24:] += 0.6
+    image[12:24, 36:48] -= 0.55  # lungs
+    found = otsu_foreground(image)
+    assert found[:, 28:].all()
+    assert not found[:, :20].any()
+    np.testing.assert_array_equal(otsu_foreground(np.stack([image, image])), found)
 
 
 def test_patches_without_tissue_are_left_out(rng):
     image = rng.normal(0.1, 0.02, (20, 40))
     image[:, 20:] += 0.6
+    image[:, 18:20] = 0  # what the blur spreads
     corners = PatchLayout(10, 10, "otsu", 0.5).on_grid(image)
     assert corners.tolist() == [[0, 20], [0, 30], [10, 20], [10, 30]]
     own = PatchLayout(10, 10, lambda image: image < 0.4, 1.0).on_grid(image)

@@ -59,6 +59,14 @@ def test_the_score_is_the_root_of_the_mean_squared_error(blobs):
     np.testing.assert_allclose(occ.score_samples(X), -np.sqrt((error**2).mean(axis=(1, 2, 3))), rtol=1e-6)
 
 
+def test_the_map_has_the_unit_of_the_score(blobs):
+    X = blobs(20, channels=2)
+    occ = PatchAutoencoder(max_epochs=1, random_state=0).fit(X)
+    maps = occ.anomaly_map(X)
+    np.testing.assert_allclose(np.sqrt((maps**2).mean(axis=(1, 2))), -occ.score_samples(X), rtol=1e-6)
+    assert (occ.anomaly_map(X, kind="ssim") != maps).all()
+
+
 def test_the_loss_is_the_sum_over_pixels(blobs):
     X = blobs(20)
     occ = PatchAutoencoder(max_epochs=1, batch_size=20, lr=1e-12, random_state=0).fit(X)
