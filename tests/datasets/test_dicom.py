@@ -1,14 +1,23 @@
+import io
+import struct
 import sys
 
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    JPEG2000,
     MPEG2MPML,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
     RLELossless,
     SecondaryCaptureImageStorage,
     generate_uid,
@@ -146,12 +155,90 @@ def test_modality_look_up_table(read):
     np.testing.assert_allclose(read(dataset([[0, 1], [2, 3]], **lut)), [[0, 0.2], [1, 1]], rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["MR_small.dcm", "MR_small_RLE.dcm", "MR_small_jp2klossless.dcm"])
-def test_a_scanners_file_however_it_is_compressed(name):
-    path = get_testdata_file(name, download=False)
+@pytest.mark.parametrize("kind", ["", "_RLE", "_jp2klossless", "_jpeg_ls_lossless"])
+def test_a_scanners_file_however_it_is_compressed(kind):
+    path = get_testdata_file(f"MR_small{kind}.dcm", download=False)
     stored = pydicom.dcmread(get_testdata_file("MR_small.dcm", download=False)).pixel_array.astype(float)
     expected = np.clip((stored - 599.5) / 1599 + 0.5, 0, 1)  # its window is 600, 1600
     np.testing.assert_allclose(read_image(path), expected, rtol=1e-5, atol=1e-7)
+
+
+def noise(low, high, shape=(33, 46)):
+    """A ramp with noise and both extremes, which runs and predictions do not fit well."""
+    rng = np.random.default_rng(0)
+    stored = np.linspace(low, high, shape[0] * shape[1]).reshape(shape) + rng.normal(0, (high - low) / 50, shape)
+    stored[0, :2] = low, high
+    return np.clip(np.rint(stored), low, high).astype(int)
+
+
+def encapsulated(stored, frame, syntax, bits):
+    """A data set around one compressed frame."""
+    data = dataset(stored, bits=bits, syntax=syntax)
+    if bits == 8:
+        data.BitsAllocated = 8
+    data.PixelData = encapsulate([frame])
+    data["PixelData"].VR = "OB"
+    return data
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
+@pytest.mark.parametrize(("bits", "signed"), [(12, False), (12, True), (16, False), (16, True)])
+def test_lossless_compressions_change_no_value(read, syntax, bits, signed):
+    low = -(2 ** (bits - 1)) if signed else 0
+    stored = noise(low, low + 2**bits - 1)
+    data = dataset(stored, bits=bits, signed=signed)
+    data.compress(syntax, generate_instance_uid=False)
+    assert data.file_meta.TransferSyntaxUID == syntax
+    np.testing.assert_allclose(read(data), (stored - low) / (2**bits - 1), rtol=1e-6, atol=1e-7)
+
+
+def test_lossy_jpeg_2000(read):
+    smooth = np.rint(2000 + 1900 * np.sin(np.arange(64) / 9)[:, None] * np.cos(np.arange(80) / 13))
+    data = dataset(smooth)
+    data.compress(JPEG2000, j2k_cr=[8], generate_instance_uid=False)
+    assert len(data.PixelData) < smooth.size * 2 / 7
+    image = read(data)
+    assert 0 < abs(image * 4095 - smooth).max() < 20
+
+
+def test_jpeg_baseline_of_8_bits(read):
+    stored = noise(0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(stored).save(buffer, format="JPEG", quality=95)
+    image = read(encapsulated(stored, buffer.getvalue(), JPEGBaseline8Bit, bits=8))
+    np.testing.assert_allclose(image * 255, np.asarray(Image.open(buffer)), atol=1.01)  # decoders may round apart
+
+
+def lossless_jpeg(stored, bits, predictor):
+    """Encode (H, W) as ITU-T T.81 annex H has it, with codes of 5 bits for all 17 categories."""
+    above, left, corner = np.zeros_like(stored), np.zeros_like(stored), np.zeros_like(stored)
+    above[1:], left[:, 1:], corner[1:, 1:] = stored[:-1], stored[:, :-1], stored[:-1, :-1]
+    predicted = {1: left, 2: above, 4: left + above - corner, 7: (left + above) // 2}[predictor]
+    predicted[0] = left[0]
+    predicted[1:, 0] = above[1:, 0]
+    predicted[0, 0] = 2 ** (bits - 1)
+    code = ""
+    for value in ((stored - predicted + 32767) % 65536 - 32767).ravel().tolist():
+        category = abs(value).bit_length()
+        code += f"{category:05b}"
+        if 0 < category < 16:
+            code += f"{value if value > 0 else value + 2**category - 1:0{category}b}"
+    code += "1" * (-len(code) % 8)
+    scan = int(code, 2).to_bytes(len(code) // 8, "big").replace(b"\xff", b"\xff\x00")
+    frame = struct.pack(">HHBHHBBBB", 0xFFC3, 11, bits, *stored.shape, 1, 1, 0x11, 0)
+    table = struct.pack(">HHB", 0xFFC4, 36, 0) + bytes([0, 0, 0, 0, 17] + [0] * 11) + bytes(range(17))
+    start = struct.pack(">HHBBBBBB", 0xFFDA, 8, 1, 1, 0, predictor, 0, 0)
+    return b"\xff\xd8" + frame + table + start + scan + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize(
+    ("syntax", "predictor"), [(JPEGLosslessSV1, 1), (JPEGLossless, 2), (JPEGLossless, 4), (JPEGLossless, 7)]
+)
+def test_lossless_jpeg(read, bits, syntax, predictor):
+    stored = noise(0, 2**bits - 1)
+    image = read(encapsulated(stored, lossless_jpeg(stored, bits, predictor), syntax, bits=bits))
+    np.testing.assert_allclose(image, stored / (2**bits - 1), rtol=1e-6, atol=1e-7)
 
 
 def test_a_scanners_signed_file_without_window():
