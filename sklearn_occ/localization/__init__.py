@@ -1,5 +1,7 @@
-"""Where the anomaly is: patches of large images, and maps of them."""
+"""Where in an image the anomaly is: patches of large images, anomaly maps, and files that show them."""
 
+from ._overlay import save_overlay
 from ._patch_detector import PatchDetector
+from ._secondary_capture import save_secondary_capture
 
-__all__ = ["PatchDetector"]
+__all__ = ["PatchDetector", "save_overlay", "save_secondary_capture"]
