@@ -1,6 +1,7 @@
 """A folder of image files as a one-class data set."""
 
 import os
+from contextlib import closing
 from functools import partial
 from numbers import Integral
 from pathlib import Path
@@ -156,8 +157,9 @@ def _size(shape):
 def _read_all(files, shape, dtype, image_size, n_jobs):
     images = np.empty((len(files), *shape), dtype=dtype)
     read = partial(_read_as, dtype=dtype, image_size=image_size)
-    for row, result in enumerate(ahead(read, files, n_jobs)):
-        images[row] = result()
+    with closing(ahead(read, files, n_jobs)) as results:
+        for row, result in enumerate(results):
+            images[row] = result()
     return images
 
 

@@ -95,8 +95,10 @@ def nifti_slices(path, *, axis=2, value_range=None):
 
     Notes
     -----
-    Of a plain file, little more is read than the slice. A compressed one is decompressed up to the slice, for each
-    slice anew: unpack files that are read often.
+    Of a plain file, a slice across the last stored axis, mostly axial, reads its own voxels only, one across the first
+    axis nearly the whole file. A compressed file is decompressed up to the slice's end, for each slice anew: unpack
+    files that are read often. Of 256 x 256 x 160 voxels of 16 bits, a slice took 2 to 150 ms, compressed 80 to 360 ms
+    (one busy core, the last axis to the first).
 
     Examples
     --------

@@ -63,6 +63,11 @@ def iter_images(paths, *, n_jobs=None, on_error="raise"):
     UserWarning
         If files were skipped.
 
+    Notes
+    -----
+    The decoders of PNG, JPEG and TIFF run side by side. Those of JPEG 2000 and lossless JPEG in DICOM files hold
+    Python's lock, so that threads save them only the waiting for the disk.
+
     Examples
     --------
     >>> import tempfile, pathlib
@@ -93,7 +98,7 @@ def _images(paths, n_jobs, *, skip):
                 except (ValueError, OSError) as error:
                     if not skip:
                         raise
-                    errors[index] = error
+                    errors[index] = str(error)  # the error itself would keep what its frames hold
                     continue
                 del result  # it holds the image, which is the caller's to drop
                 yield index, image

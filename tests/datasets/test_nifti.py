@@ -51,6 +51,11 @@ def test_slices_are_laid_out_as_dicom_viewers_do_however_they_are_stored(tmp_pat
     check(nifti_slices(path, axis=0), np.array(sagittal))
 
 
+def test_a_file_without_orientation_is_taken_as_x_to_the_left(tmp_path):
+    nibabel.Nifti1Image(VALUES[::-1].astype(np.int16), None).to_filename(tmp_path / "a.nii")
+    check(nifti_slices(tmp_path / "a.nii"), np.moveaxis(VALUES[::-1, ::-1] / 23, 2, 0).transpose(0, 2, 1))
+
+
 def test_a_slice_names_file_axis_and_index(tmp_path):
     path = save(tmp_path / "volume.nii")
     part = nifti_slices(path, axis=1)[2]

@@ -1,4 +1,3 @@
-import gc
 import sys
 import threading
 import time
@@ -22,7 +21,6 @@ def files(tmp_path):
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
     yield
-    gc.collect()
     assert reading_threads() == []
 
 
