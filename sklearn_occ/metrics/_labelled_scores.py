@@ -24,13 +24,22 @@ def labelled_scores(y_true, y_score):
     ValueError
         For other labels, a single class, unequal lengths, or a score that is not finite.
     """
-    y_true = column_or_1d(y_true)
-    # float64 before any sign is turned: minus an unsigned integer wraps around
-    score = column_or_1d(y_score).astype(np.float64)
-    if len(y_true) != len(score):
+    minority, score = minority_rows(y_true), finite_scores(y_score)
+    if len(minority) != len(score):
         raise ValueError(
-            f"y_true has {len(y_true)} labels but y_score has {len(score)} scores: give one of each a row."
+            f"y_true has {len(minority)} labels but y_score has {len(score)} scores: give one of each a row."
         )
+    if minority.all() or not minority.any():
+        raise ValueError(
+            f"y_true has {(~minority).sum()} majority (1) and {minority.sum()} minority (-1) rows, and the "
+            "metric needs at least one of each: score rows of both classes."
+        )
+    return minority, score
+
+
+def minority_rows(y_true):
+    """Mask of the rows labelled -1; a ValueError where another label than 1 and -1 is found."""
+    y_true = column_or_1d(y_true)
     majority, minority = y_true == 1, y_true == -1
     unknown = ~(majority | minority)
     if unknown.any():
@@ -38,15 +47,17 @@ def labelled_scores(y_true, y_score):
             f"y_true must hold 1 (majority) and -1 (minority) only, got {y_true[unknown].tolist()[0]!r} at "
             f"row {np.argmax(unknown)}: convert it, e.g. np.where(diseased, -1, 1)."
         )
-    if not (majority.any() and minority.any()):
-        raise ValueError(
-            f"y_true has {majority.sum()} majority (1) and {minority.sum()} minority (-1) rows, and the "
-            "metric needs at least one of each: score rows of both classes."
-        )
+    return minority
+
+
+def finite_scores(y_score):
+    """Scores in float64; a ValueError where one is not finite."""
+    # float64 before any sign is turned: minus an unsigned integer wraps around
+    score = column_or_1d(y_score).astype(np.float64)
     bad = ~np.isfinite(score)
     if bad.any():
         raise ValueError(
             f"y_score must be finite, got {score[bad][0]} at row {np.argmax(bad)}: look for the row or the "
             "model that gave it."
         )
-    return minority, score
+    return score

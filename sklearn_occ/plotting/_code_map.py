@@ -1,0 +1,212 @@
+"""CodeMapDisplay: codes in two dimensions."""
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
+
+from ._axes import legend_above, one_axes, require_matplotlib, with_defaults
+from ._classes import MINORITY, classes_in
+from ._fitted import owner_of
+
+_CENTRES = ("mu_", "center_")  # of ConOCC, of DeepSVDD
+
+
+class CodeMapDisplay:
+    """Codes of the rows as points in the plane, with the centre that a method pulls them to.
+
+    ::
+
+        "pca"    the first two principal components of the codes; the centre is projected by the same PCA, in which it
+                 has no part
+        "tsne"   t-SNE, which keeps neighbours, not distances; the centre is embedded together with the codes, as one
+                 more row, and lies where its neighbours are
+
+    `from_estimator` and `from_codes` make one and draw it; the parameters are kept as attributes.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, 2)
+        Where the codes lie.
+    y : array-like of shape (n,), default=None
+        1 majority, -1 minority; None draws all rows alike.
+    centre : ndarray of shape (2,), default=None
+        Where the centre lies; None draws none.
+    axis_names : tuple of str
+        Names of the two axes.
+
+    Attributes
+    ----------
+    points_ : dict of str to matplotlib PathCollection
+        The points of "majority", "minority" or "samples".
+    centre_ : matplotlib PathCollection or None
+        The centre.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn.
+
+    References
+    ----------
+    Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images, figure 6 (t-SNE).
+
+    Examples
+    --------
+    >>> from sklearn_occ import ConOCC
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> from sklearn_occ.plotting import CodeMapDisplay
+    >>> digits = load_one_class_digits(majority=0)
+    >>> occ = ConOCC(max_epochs=5, channels=4, random_state=0).fit(digits.X_train)
+    >>> display = CodeMapDisplay.from_estimator(occ, digits.X_test, digits.y_test)
+    >>> display.points.shape, display.centre.shape
+    ((1708, 2), (2,))
+    """
+
+    def __init__(self, *, points, y=None, centre=None, axis_names=("", "")):
+        self.points = points
+        self.y = y
+        self.centre = centre
+        self.axis_names = axis_names
+
+    @classmethod
+    @validate_params({"estimator": [HasMethods("transform")]}, prefer_skip_nested_validation=True)
+    def from_estimator(cls, estimator, X, y=None, *, method="pca", random_state=None, ax=None, **plot_kw):
+        """Compute the codes of `X` and draw them.
+
+        Parameters
+        ----------
+        estimator : fitted estimator with `transform`
+            The centre is its `mu_` (`ConOCC`) or `center_` (`DeepSVDD`), in a pipeline or search that of the last step
+            or best estimator, in `COCSVM` that of the first stage; others have none.
+        X : array-like
+            What the estimator takes.
+        y : array-like of shape (n,), default=None
+            1 majority, -1 minority.
+        method, random_state, ax, **plot_kw
+            As in `from_codes`.
+
+        Returns
+        -------
+        display : CodeMapDisplay
+        """
+        require_matplotlib(cls)
+        owners = [(owner_of(estimator, name), name) for name in _CENTRES]
+        centre = next((getattr(owner, name) for owner, name in owners if owner is not None), None)
+        return cls.from_codes(
+            estimator.transform(X), y, centre=centre, method=method, random_state=random_state, ax=ax, **plot_kw
+        )
+
+    @classmethod
+    @validate_params(
+        {"method": [StrOptions({"pca", "tsne"})], "random_state": ["random_state"]}, prefer_skip_nested_validation=True
+    )
+    def from_codes(cls, codes, y=None, *, centre=None, method="pca", random_state=None, ax=None, **plot_kw):
+        """Draw codes that are there.
+
+        Parameters
+        ----------
+        codes : array-like of shape (n, n_components)
+            At least 3 rows of at least 2 numbers.
+        y : array-like of shape (n,), default=None
+            1 majority, -1 minority.
+        centre : array-like of shape (n_components,), default=None
+            Drawn among the codes.
+        method : {"pca", "tsne"}, default="pca"
+            See the class. t-SNE has scikit-learn's defaults, with a perplexity of at most a third of the rows.
+        random_state : int, RandomState or None, default=None
+            Of t-SNE; PCA draws nothing.
+        ax : matplotlib Axes, default=None
+            None makes a figure.
+        **plot_kw
+            As in `plot`.
+
+        Returns
+        -------
+        display : CodeMapDisplay
+        """
+        require_matplotlib(cls)
+        codes = check_array(codes, dtype=np.float64, input_name="codes")
+        if len(codes) < 3 or codes.shape[1] < 2:
+            raise ValueError(
+                f"codes has shape {codes.shape}, but a map needs at least 3 rows of 2 numbers; pass more rows, or "
+                "codes of more components."
+            )
+        if centre is not None:
+            centre = np.asarray(centre, dtype=np.float64)
+            if centre.shape != codes.shape[1:]:
+                raise ValueError(
+                    f"centre has shape {centre.shape}, but codes have {codes.shape[1]} components; pass one number for "
+                    "each."
+                )
+        points, centre, names = _by_pca(codes, centre) if method == "pca" else _by_tsne(codes, centre, random_state)
+        return cls(points=points, y=y, centre=centre, axis_names=names).plot(ax, **plot_kw)
+
+    def plot(self, ax=None, *, majority_kw=None, minority_kw=None, centre_kw=None, legend_kw=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a figure.
+        majority_kw, minority_kw, centre_kw : dict, default=None
+            Passed to `Axes.scatter`. Without labels `majority_kw` counts.
+        legend_kw : dict, default=None
+            Passed to `Axes.legend`.
+
+        Returns
+        -------
+        self
+        """
+        require_matplotlib(type(self))
+        from matplotlib.collections import PathCollection
+
+        classes = classes_in(self.y, len(self.points))
+        self.ax_ = one_axes(ax, size=(6, 5.4))
+        self.figure_ = self.ax_.figure
+        self.points_ = {}
+        for look, rows in classes:
+            defaults = {
+                "s": 22,
+                "color": look.colour,
+                "marker": look.marker,
+                "alpha": 0.6,
+                "linewidths": 0,
+                "zorder": 2 - rows.mean(),  # the smaller class is not hidden
+                "label": look.name,
+            }
+            given = with_defaults(defaults, minority_kw if look is MINORITY else majority_kw, PathCollection)
+            self.points_[look.name] = self.ax_.scatter(*self.points[rows].T, **given)
+        self.centre_ = None
+        if self.centre is not None:
+            defaults = {
+                "s": 260,
+                "color": "#f0e442",
+                "edgecolors": "black",
+                "marker": "*",
+                "zorder": 3,
+                "label": "centre",
+            }
+            self.centre_ = self.ax_.scatter(*self.centre, **with_defaults(defaults, centre_kw, PathCollection))
+        self.ax_.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1])
+        self.ax_.set_aspect("equal", "datalim")
+        legend_above(self.ax_, legend_kw)
+        return self
+
+
+def _by_pca(codes, centre):
+    pca = PCA(2, svd_solver="full").fit(codes)
+    total = codes.var(axis=0, ddof=1).sum()
+    shares = pca.explained_variance_ / total if total else np.zeros(2)  # collapsed codes have none
+    names = tuple(f"component {k + 1} ({100 * share:.0f} % of the variance)" for k, share in enumerate(shares))
+    return pca.transform(codes), None if centre is None else pca.transform(centre[None])[0], names
+
+
+def _by_tsne(codes, centre, random_state):
+    if not np.ptp(codes, axis=0).any():
+        raise ValueError(
+            f"All {len(codes)} codes are identical, so that t-SNE has no neighbours to keep; look at the "
+            "warnings of the fit."
+        )
+    rows = codes if centre is None else np.concatenate([codes, centre[None]])
+    points = TSNE(perplexity=min(30, (len(rows) - 1) / 3), random_state=random_state).fit_transform(rows)
+    names = ("t-SNE 1 (no unit)", "t-SNE 2 (no unit)")
+    return points[: len(codes)], None if centre is None else points[-1], names

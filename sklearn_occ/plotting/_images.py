@@ -1,0 +1,78 @@
+"""Samples as pictures: grey or red, green and blue, in bytes."""
+
+import numpy as np
+
+from .._input import MAX_CHANNELS_LAST, as_array
+
+
+def read_images(X):
+    """Images of an array or a list.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, H, W) or (n, C, H, W), or list of images
+        The images of a list may differ in size.
+
+    Returns
+    -------
+    images : ndarray, or list of ndarray
+
+    Raises
+    ------
+    ValueError
+        For a table, or images with their channels last.
+    """
+    images = [as_array(image) for image in X] if isinstance(X, list | tuple) else as_array(X)
+    for image in images[:1] if hasattr(images, "ndim") else images:
+        check_image(image)
+    return images
+
+
+def check_image(image):
+    """Raise the ValueError of what is no image of shape (H, W) or (C, H, W)."""
+    shape = np.shape(image)
+    if len(shape) not in (2, 3):
+        raise ValueError(
+            f"A sample has shape {shape}, but a picture needs (height, width) or (channels, height, width); a table "
+            "has none, flattened images have to be reshaped."
+        )
+    if len(shape) == 3 and shape[2] <= MAX_CHANNELS_LAST < shape[0]:
+        raise ValueError(
+            f"An image has shape {shape}, which looks like channels last, expected channels first; use "
+            "np.moveaxis(image, -1, 0)."
+        )
+
+
+def value_range(images):
+    """Return the values shown as black and as white: 0 and 1 (255) where they fit, else those of `images`."""
+    images = images if isinstance(images, list) else [images]
+    if all(image.dtype == np.uint8 for image in images):
+        return 0, 255
+    low, high = min(float(image.min()) for image in images), max(float(image.max()) for image in images)
+    return (0, 1) if low >= 0 and high <= 1 else (low, high)
+
+
+def as_picture(image, low, high):
+    """Bytes of one image.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W) or (C, H, W)
+        Three channels are red, green and blue; of any other number the first is shown.
+    low, high : float
+        Values shown as black and as white.
+
+    Returns
+    -------
+    picture : ndarray of shape (H, W) or (H, W, 3), uint8
+    """
+    if image.ndim == 3:
+        image = np.moveaxis(image, 0, -1) if len(image) == 3 else image[0]
+    grey = 255 * (image.astype(np.float64) - low) / max(high - low, np.finfo(float).tiny)
+    return np.rint(np.clip(grey, 0, 255)).astype(np.uint8)
+
+
+def show(ax, picture, **kwargs):
+    """Draw bytes as they are, without ticks."""
+    ax.set(xticks=[], yticks=[])
+    return ax.imshow(picture, **{"cmap": "gray", "vmin": 0, "vmax": 255} | kwargs)
