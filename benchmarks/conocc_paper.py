@@ -32,6 +32,7 @@ import torch
 
 from sklearn_occ.datasets import fetch_chest_xray_pneumonia, fetch_pneumoniamnist
 from sklearn_occ.model_selection import OneClassKFold
+from sklearn_occ.plotting import CodeMapDisplay
 
 PAPER = {  # ChestX in %: AUC, AUPR-maj, AUPR-min of table 2, and of table 3
     "OCSVM": ("54.8, 44.9, 75.6", "58.0 ± 3.7, 52.2 ± 6.3, 61.3 ± 2.0"),
@@ -59,7 +60,7 @@ INTERVALS = (20, 40, 60, 80, 100)
 QUICK = {"AnoGAN": {"search_steps": 20, "n_restarts": 1}, "D-SVDD": {"pretrain_epochs": 10}}  # of the tables
 N_FOLDS = 4
 N_CODES = 200  # the paper's training images of FFDM
-INK, CENTRE = "#222222", "#d55e00"
+CAE_LINE = "#d55e00"
 
 
 def load(cell):
@@ -216,7 +217,7 @@ def draw_surface(args, planes, surfaces, about):
     bar = figure.colorbar(image, ax=axes)
     bar.set_label("AUC (%); lines: CAE", fontsize=12)
     for lr, style in zip(RATES, ("-", "--"), strict=True):
-        bar.ax.axhline(planes[lr], color=CENTRE, linestyle=style, linewidth=2)
+        bar.ax.axhline(planes[lr], color=CAE_LINE, linestyle=style, linewidth=2)
     figure.suptitle(f"ConOCC, AUC (%), ▲ above CAE at the same learning rate\n{about}", fontsize=13)
     _save(figure, args.output / f"surface-{args.schedule}.png")
 
@@ -241,20 +242,21 @@ def show_codes(args, experiment):
 
 def draw_codes(args, cells, about):
     from matplotlib.figure import Figure
-    from sklearn.manifold import TSNE
 
     figure = Figure(figsize=(15, 5.8), layout="constrained", dpi=120)
     for ax, name, cell in zip(figure.subplots(1, len(CODES)), CODES, cells, strict=True):
         arrays = _cells.read_arrays(cell, args.output)
-        marked = [arrays["mu"][None]] if "mu" in arrays else []
-        points = TSNE(random_state=0).fit_transform(np.concatenate([arrays["codes"], *marked]).astype(np.float64))
-        ax.scatter(*points[:N_CODES].T, s=28, color="#0072b2", alpha=0.7, linewidth=0, label="training image")
-        if marked:
-            ax.scatter(*points[N_CODES:].T, s=260, color=CENTRE, marker="*", edgecolor=INK, label="centre mu")
-        ax.set_title(name, fontsize=14)
-        ax.set_xticks([])
-        ax.set_yticks([])
-    figure.legend(*ax.get_legend_handles_labels(), fontsize=12, loc="outside lower center", ncols=2, frameon=False)
+        display = CodeMapDisplay.from_codes(
+            arrays["codes"],
+            centre=arrays.get("mu"),
+            method="tsne",
+            random_state=0,
+            ax=ax,
+            majority_kw={"label": "training image"},
+            centre_kw={"label": "centre mu"},
+            legend_kw={"fontsize": 12},
+        )
+        display.ax_.set_title(name, fontsize=14, pad=28)
     figure.suptitle(f"t-SNE of the training codes (its axes have no unit)\n{about}", fontsize=13)
     _save(figure, args.output / "codes.png")
 

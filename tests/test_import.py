@@ -11,12 +11,16 @@ for absent in ("skimage", "pooch", "pydicom", "matplotlib", "PIL", "imageio"):
 
 import numpy as np
 import sklearn_occ, sklearn_occ.datasets, sklearn_occ.metrics, sklearn_occ.model_selection, sklearn_occ.preprocessing
+import sklearn_occ.plotting
 
 X = sklearn_occ.datasets.load_one_class_digits().X_train
-sklearn_occ.CAE(max_epochs=1, channels=4).fit(X).score_samples(X)
+occ = sklearn_occ.CAE(max_epochs=1, channels=4).fit(X)
+occ.score_samples(X)
 for call, extra in [
     (lambda: sklearn_occ.preprocessing.HOG().fit_transform(X), "images"),
     (lambda: sklearn_occ.datasets.read_image(sys.argv[1]), "images"),
+    (lambda: sklearn_occ.plotting.ScoreHistogramDisplay.from_predictions(None, [1, 2]), "plot"),
+    (lambda: sklearn_occ.plotting.SampleGalleryDisplay.from_estimator(occ, X), "plot"),
 ]:
     try:
         call()

@@ -4,9 +4,9 @@ import base64
 import io
 from html import escape
 
-import numpy as np
 from sklearn.metrics import roc_curve
 
+from ..plotting import ScoreHistogramDisplay
 from ._methods import METHODS
 
 _THUMBNAIL = 128  # pixels; larger samples are reduced
@@ -66,67 +66,22 @@ def roc_plot(fits, y_test):
 
 
 def histogram_plot(fit, y_test):
-    """Histograms of the scores of both classes, as shares of each class; returns SVG.
-
-    The lowest half percent of the scores goes into the first bin, or a few far rows would leave one bin for
-    all others.
-    """
+    """Histograms of the scores of both classes, as shares of each class; returns SVG."""
     figure, axes = _new_figure(3.8, 3.0)
-    low, high = np.quantile(fit.scores, [0.005, 1])
-    bins = np.linspace(low, high, 31) if high > low else np.array([low - 0.5, low + 0.5])
-    looks = (
-        (1, "majority", _MAJORITY, "-", None),
-        (-1, "minority", _MINORITY, "--", "////"),
+    ScoreHistogramDisplay(scores=fit.scores, y_true=y_test).plot(
+        axes,
+        majority_kw={"edgecolor": _MAJORITY, "facecolor": (_MAJORITY, 0.25)},
+        minority_kw={"edgecolor": _MINORITY, "facecolor": (_MINORITY, 0.25)},
+        legend_kw={"labelcolor": _INK},
     )
-    for label, name, colour, line, hatch in looks:
-        scores = np.clip(fit.scores[y_test == label], bins[0], bins[-1])
-        weights = np.full(len(scores), 100 / len(scores))
-        common = {"bins": bins, "weights": weights, "histtype": "stepfilled"}
-        axes.hist(scores, **common, facecolor=colour, alpha=0.25, linewidth=0)
-        axes.hist(
-            scores,
-            **common,
-            facecolor="none",
-            edgecolor=colour,
-            linestyle=line,
-            linewidth=1.4,
-            hatch=hatch,
-            label=name,
-        )
-    axes.set(xlabel="score (higher = more like the majority)", ylabel="% of the class")
-    axes.locator_params(axis="x", nbins=5)
-    axes.legend(frameon=False, labelcolor=_INK, fontsize=9, loc="best")
     return _svg(figure, f"Histogram of the scores of both classes, {fit.label}")
 
 
-def value_range(X):
-    """Return the values shown as black and as white: 0 and 1 (255) where they fit, else those of `X`."""
-    if X.dtype == np.uint8:
-        return 0, 255
-    low, high = float(X.min()), float(X.max())
-    return (0, 1) if low >= 0 and high <= 1 else (low, high)
-
-
-def picture(image, low, high):
-    """PNG of one sample as a data address.
-
-    Parameters
-    ----------
-    image : ndarray of shape (H, W) or (C, H, W)
-        Three channels are red, green and blue; of any other number the first is shown.
-    low, high : float
-        Values shown as black and as white.
-
-    Returns
-    -------
-    address : str
-    """
+def png(picture):
+    """PNG of the bytes of one sample as a data address, reduced to a thumbnail where it is large."""
     from PIL import Image  # matplotlib brings it
 
-    if image.ndim == 3:
-        image = np.moveaxis(image, 0, -1) if len(image) == 3 else image[0]
-    grey = 255 * (image.astype(np.float64) - low) / max(high - low, np.finfo(float).tiny)
-    drawn = Image.fromarray(np.rint(np.clip(grey, 0, 255)).astype(np.uint8))
+    drawn = Image.fromarray(picture)
     drawn.thumbnail((_THUMBNAIL, _THUMBNAIL))
     buffer = io.BytesIO()
     drawn.save(buffer, "PNG", optimize=True)

@@ -4,10 +4,10 @@ import os
 from html import escape
 from importlib.resources import files
 
-import numpy as np
-
 from .._optional import require
-from ._figures import histogram_plot, picture, roc_plot, value_range
+from ..plotting import SampleGalleryDisplay
+from ..plotting._sample_gallery import ranked_rows
+from ._figures import histogram_plot, png, roc_plot
 from ._table import HEADER, headline, sentences, table_rows
 
 _N_SAMPLES = 8
@@ -51,8 +51,7 @@ def write_report(path, comparison):
         parts += [
             "<h2>ROC curves</h2>",
             "<p>Here and below, each method is shown with the seed of its median AUC (of two in the middle, the "
-            f"lower): {escape('; '.join(fit.label for fit in chosen))}. The first bin of a histogram also holds "
-            "the lowest half percent of the scores.</p>",
+            f"lower): {escape('; '.join(fit.label for fit in chosen))}.</p>",
             roc_plot(chosen, data.y_test),
         ]
     parts += [_method(fit, data) for fit in chosen]
@@ -111,24 +110,26 @@ def _settings(comparison):
 
 
 def _method(fit, data):
-    order = np.argsort(-fit.scores, kind="stable")
-    n_shown = min(_N_SAMPLES, len(order))
-    show = _listed if data.X_test.ndim == 2 else _pictured
+    rows = ranked_rows(fit.scores, n_samples=_N_SAMPLES)
+    if data.X_test.ndim == 2:
+        blocks = {title: _listed(fit, data, of_block) for title, of_block in rows.items()}
+    else:
+        gallery = SampleGalleryDisplay(images=data.X_test, scores=fit.scores, y_true=data.y_test, rows=rows)
+        blocks = {title: _pictured(fit, data, samples) for title, samples in gallery.pictures().items()}
+    shown = "".join(f"<h3>{title.capitalize()} test samples</h3>{block}" for title, block in blocks.items())
     return (
-        f'<h2>{escape(fit.label)}</h2>\n<div class="method">\n{histogram_plot(fit, data.y_test)}\n<div>'
-        f"<h3>Most normal test samples</h3>{show(fit, data, order[:n_shown])}"
-        f"<h3>Least normal test samples</h3>{show(fit, data, order[::-1][:n_shown])}</div>\n</div>"
+        f'<h2>{escape(fit.label)}</h2>\n<div class="method">\n{histogram_plot(fit, data.y_test)}\n'
+        f"<div>{shown}</div>\n</div>"
     )
 
 
-def _pictured(fit, data, rows):
-    low, high = value_range(data.X_test)
+def _pictured(fit, data, samples):
     figures = []
-    for row in rows:
+    for row, picture in samples.items():
         name, kind = escape(data.names_test[row]), _CLASSES[data.y_test[row]]
         figures.append(
             f'<figure class="{kind}" title="{name}">'
-            f'<img src="{picture(data.X_test[row], low, high)}" alt="{name}">'
+            f'<img src="{png(picture)}" alt="{name}">'
             f'<figcaption>{fit.scores[row]:.4g}<br><span class="class">{kind}</span><br>'
             f'<span class="name">{name}</span></figcaption></figure>'
         )

@@ -68,7 +68,7 @@ class AnomalyMapDisplay:
         self.mask = mask
 
     @classmethod
-    @validate_params({"estimator": [HasMethods("anomaly_map")]}, prefer_skip_nested_validation=True)
+    @validate_params({"estimator": [HasMethods("anomaly_map")]}, prefer_skip_nested_validation=False)
     def from_estimator(cls, estimator, image, mask=None, *, ax=None, **plot_kw):
         """Compute the map of one image and draw it.
 

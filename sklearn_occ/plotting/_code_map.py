@@ -33,8 +33,9 @@ class CodeMapDisplay:
         1 majority, -1 minority; None draws all rows alike.
     centre : ndarray of shape (2,), default=None
         Where the centre lies; None draws none.
-    axis_names : tuple of str
-        Names of the two axes.
+    shares : ndarray of shape (2,), default=None
+        Shares of the codes' variance along the axes, of PCA. None stands for axes without a unit, of t-SNE, which are
+        drawn without numbers.
 
     Attributes
     ----------
@@ -61,14 +62,14 @@ class CodeMapDisplay:
     ((1708, 2), (2,))
     """
 
-    def __init__(self, *, points, y=None, centre=None, axis_names=("", "")):
+    def __init__(self, *, points, y=None, centre=None, shares=None):
         self.points = points
         self.y = y
         self.centre = centre
-        self.axis_names = axis_names
+        self.shares = shares
 
     @classmethod
-    @validate_params({"estimator": [HasMethods("transform")]}, prefer_skip_nested_validation=True)
+    @validate_params({"estimator": [HasMethods("transform")]}, prefer_skip_nested_validation=False)
     def from_estimator(cls, estimator, X, y=None, *, method="pca", random_state=None, ax=None, **plot_kw):
         """Compute the codes of `X` and draw them.
 
@@ -97,7 +98,7 @@ class CodeMapDisplay:
 
     @classmethod
     @validate_params(
-        {"method": [StrOptions({"pca", "tsne"})], "random_state": ["random_state"]}, prefer_skip_nested_validation=True
+        {"method": [StrOptions({"pca", "tsne"})], "random_state": ["random_state"]}, prefer_skip_nested_validation=False
     )
     def from_codes(cls, codes, y=None, *, centre=None, method="pca", random_state=None, ax=None, **plot_kw):
         """Draw codes that are there.
@@ -137,8 +138,8 @@ class CodeMapDisplay:
                     f"centre has shape {centre.shape}, but codes have {codes.shape[1]} components; pass one number for "
                     "each."
                 )
-        points, centre, names = _by_pca(codes, centre) if method == "pca" else _by_tsne(codes, centre, random_state)
-        return cls(points=points, y=y, centre=centre, axis_names=names).plot(ax, **plot_kw)
+        points, centre, shares = _by_pca(codes, centre) if method == "pca" else _by_tsne(codes, centre, random_state)
+        return cls(points=points, y=y, centre=centre, shares=shares).plot(ax, **plot_kw)
 
     def plot(self, ax=None, *, majority_kw=None, minority_kw=None, centre_kw=None, legend_kw=None):
         """Draw.
@@ -186,18 +187,21 @@ class CodeMapDisplay:
                 "label": "centre",
             }
             self.centre_ = self.ax_.scatter(*self.centre, **with_defaults(defaults, centre_kw, PathCollection))
-        self.ax_.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1])
+        if self.shares is None:
+            self.ax_.set(xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
+        else:
+            names = [f"component {k} ({100 * share:.0f} % of the variance)" for k, share in enumerate(self.shares, 1)]
+            self.ax_.set(xlabel=names[0], ylabel=names[1])
         self.ax_.set_aspect("equal", "datalim")
         legend_above(self.ax_, legend_kw)
         return self
 
 
 def _by_pca(codes, centre):
-    pca = PCA(2, svd_solver="full").fit(codes)
-    total = codes.var(axis=0, ddof=1).sum()
-    shares = pca.explained_variance_ / total if total else np.zeros(2)  # collapsed codes have none
-    names = tuple(f"component {k + 1} ({100 * share:.0f} % of the variance)" for k, share in enumerate(shares))
-    return pca.transform(codes), None if centre is None else pca.transform(centre[None])[0], names
+    with np.errstate(invalid="ignore"):  # collapsed codes have no variance to share
+        pca = PCA(2, svd_solver="full").fit(codes)
+    shares = np.nan_to_num(pca.explained_variance_ratio_)
+    return pca.transform(codes), None if centre is None else pca.transform(centre[None])[0], shares
 
 
 def _by_tsne(codes, centre, random_state):
@@ -208,5 +212,4 @@ def _by_tsne(codes, centre, random_state):
         )
     rows = codes if centre is None else np.concatenate([codes, centre[None]])
     points = TSNE(perplexity=min(30, (len(rows) - 1) / 3), random_state=random_state).fit_transform(rows)
-    names = ("t-SNE 1 (no unit)", "t-SNE 2 (no unit)")
-    return points[: len(codes)], None if centre is None else points[-1], names
+    return points[: len(codes)], None if centre is None else points[-1], None

@@ -82,7 +82,7 @@ class SampleGalleryDisplay:
         self.y_true = y_true
 
     @classmethod
-    @validate_params({"estimator": [HasMethods("score_samples")]}, prefer_skip_nested_validation=True)
+    @validate_params({"estimator": [HasMethods("score_samples")]}, prefer_skip_nested_validation=False)
     def from_estimator(cls, estimator, X, y=None, *, n_samples=8, order="most_anomalous", ax=None, **plot_kw):
         """Score `X` and draw.
 
@@ -110,7 +110,7 @@ class SampleGalleryDisplay:
     @classmethod
     @validate_params(
         {"n_samples": [Interval(Integral, 1, None, closed="left")], "order": [StrOptions(set(_ORDERS))]},
-        prefer_skip_nested_validation=True,
+        prefer_skip_nested_validation=False,
     )
     def from_predictions(cls, X, scores, y_true=None, *, n_samples=8, order="most_anomalous", ax=None, **plot_kw):
         """Draw samples whose scores are there.
@@ -141,9 +141,23 @@ class SampleGalleryDisplay:
         rows = ranked_rows(scores, n_samples=n_samples, order=order)
         return cls(images=images, scores=scores, rows=rows, y_true=y_true).plot(ax, **plot_kw)
 
+    def pictures(self):
+        """What is drawn, without matplotlib.
+
+        Returns
+        -------
+        pictures : dict of str to dict of int to ndarray of shape (H, W) or (H, W, 3), uint8
+            As `rows`: the picture of each row.
+        """
+        low, high = value_range(self.images)
+        return {
+            title: {int(row): as_picture(self.images[row], low, high) for row in rows}
+            for title, rows in self.rows.items()
+        }
+
     @validate_params(
         {"n_columns": [Interval(Integral, 1, None, closed="left")]},
-        prefer_skip_nested_validation=True,
+        prefer_skip_nested_validation=False,
     )
     def plot(self, ax=None, *, n_columns=8, image_kw=None, text_kw=None):
         """Draw.
@@ -168,7 +182,6 @@ class SampleGalleryDisplay:
         if self.y_true is not None:
             classes = classes_in(self.y_true, len(self.images))
             look_of = {row: look for look, rows in classes for row in np.flatnonzero(rows)}
-        low, high = value_range(self.images)
         n_columns = min(n_columns, max(map(len, self.rows.values())))
         n_lines = {title: -(-len(rows) // n_columns) for title, rows in self.rows.items()}
         size = (1.15 * n_columns + 0.4, (1.65 if look_of else 1.5) * sum(n_lines.values()))
@@ -177,13 +190,13 @@ class SampleGalleryDisplay:
         for panel in self.axes_.flat:
             panel.set_axis_off()
         self.images_, first = [], 0
-        for title, rows in self.rows.items():
+        for title, pictures in self.pictures().items():
             block = self.axes_[first : first + n_lines[title]]
             block[0, 0].set_ylabel(title, fontsize=9)
             first += n_lines[title]
-            for panel, row in zip(block.flat, rows, strict=False):
+            for panel, (row, picture) in zip(block.flat, pictures.items(), strict=False):
                 panel.set_axis_on()
-                self.images_.append(show(panel, as_picture(self.images[row], low, high), **image_kw or {}))
+                self.images_.append(show(panel, picture, **image_kw or {}))
                 self._caption(panel, row, look_of.get(row), text_kw or {})
         return self
 

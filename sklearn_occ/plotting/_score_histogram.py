@@ -28,7 +28,7 @@ class ScoreHistogramDisplay:
     Attributes
     ----------
     patches_ : dict of str to matplotlib StepPatch
-        The histogram of "majority", "minority" or "samples"; `get_data()` has its shares and edges.
+        The outline and hatching of "majority", "minority" or "samples"; `get_data()` has shares and edges.
     threshold_ : matplotlib Line2D or None
         The line of the threshold.
     ax_, figure_ : matplotlib Axes and Figure
@@ -52,7 +52,7 @@ class ScoreHistogramDisplay:
         self.threshold = threshold
 
     @classmethod
-    @validate_params({"estimator": [HasMethods("score_samples")]}, prefer_skip_nested_validation=True)
+    @validate_params({"estimator": [HasMethods("score_samples")]}, prefer_skip_nested_validation=False)
     def from_estimator(cls, estimator, X, y=None, *, ax=None, **plot_kw):
         """Score `X` and draw; the threshold is the estimator's `offset_`.
 
@@ -80,7 +80,7 @@ class ScoreHistogramDisplay:
         return cls.from_predictions(y, estimator.score_samples(X), threshold=threshold, ax=ax, **plot_kw)
 
     @classmethod
-    @validate_params({"threshold": [Real, None]}, prefer_skip_nested_validation=True)
+    @validate_params({"threshold": [Real, None]}, prefer_skip_nested_validation=False)
     def from_predictions(cls, y_true, scores, *, threshold=None, ax=None, **plot_kw):
         """Draw scores that are there.
 
@@ -106,7 +106,7 @@ class ScoreHistogramDisplay:
 
     @validate_params(
         {"bins": [Interval(Integral, 1, None, closed="left")], "tail": [Interval(Real, 0, 0.5, closed="left")]},
-        prefer_skip_nested_validation=True,
+        prefer_skip_nested_validation=False,
     )
     def plot(
         self,
@@ -162,7 +162,10 @@ class ScoreHistogramDisplay:
                 "label": look.name,
             }
             given = with_defaults(defaults, minority_kw if look is MINORITY else majority_kw, Patch)
-            self.patches_[look.name] = self.ax_.stairs(100 * counts / rows.sum(), edges, fill=True, **given)
+            shares = 100 * counts / rows.sum()
+            # two patches, since in an SVG a hatching is as transparent as the face of its patch
+            self.ax_.stairs(shares, edges, fill=True, facecolor=given.pop("facecolor"))
+            self.patches_[look.name] = self.ax_.stairs(shares, edges, fill=True, facecolor="none", **given)
         self.threshold_ = None
         if self.threshold is not None:
             defaults = {
@@ -173,9 +176,9 @@ class ScoreHistogramDisplay:
             }
             self.threshold_ = self.ax_.axvline(self.threshold, **with_defaults(defaults, threshold_kw, Line2D))
         below = self.scores < edges[0]
-        note = f"\nfirst bin: also {below.sum()} down to {self.scores.min():.3g}" if below.any() else ""
+        lowest = f"first bin also holds {below.sum()} lower scores, down to {self.scores.min():.3g}"
         self.ax_.set(
-            xlabel=f"score (higher = more like the majority){note}",
+            xlabel="score (higher = more like the majority)" + (f"\n{lowest}" if below.any() else ""),
             ylabel="% of the samples" if self.y_true is None else "% of the class",
         )
         self.ax_.locator_params(axis="x", nbins=5)

@@ -76,7 +76,7 @@ class TrainingCurveDisplay:
         return cls.from_history(owner.history_, stages=owner.net_.epochs_, log=log, ax=ax, **plot_kw)
 
     @classmethod
-    @validate_params({"stages": [dict, None]}, prefer_skip_nested_validation=True)
+    @validate_params({"stages": [dict, None]}, prefer_skip_nested_validation=False)
     def from_history(cls, history, *, stages=None, log=False, ax=None, **plot_kw):
         """Draw a history that is there.
 
@@ -105,7 +105,7 @@ class TrainingCurveDisplay:
         curves = {name: _losses(history[end - n : end]) for (name, n), end in zip(stages.items(), ends, strict=True)}
         return cls(curves=curves).plot(ax, log=log, **plot_kw)
 
-    @validate_params({"log": ["boolean"]}, prefer_skip_nested_validation=True)
+    @validate_params({"log": ["boolean"]}, prefer_skip_nested_validation=False)
     def plot(self, ax=None, *, log=False, line_kw=None, legend_kw=None):
         """Draw.
 
