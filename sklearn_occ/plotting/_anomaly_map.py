@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, validate_params
 
-from .._input import as_array, as_float
+from .._input import as_array
 from ._axes import axes_grid, require_matplotlib, with_defaults
 from ._images import as_picture, check_image, show, value_range
 
@@ -23,7 +23,8 @@ class AnomalyMapDisplay:
     ----------
     image : ndarray of shape (H, W) or (C, H, W)
         Three channels are red, green and blue; of any other number the first is shown. Black and white are 0 and 1
-        (uint8: 255) where these hold all values, else the extremes of the image, and the same for the reconstruction.
+        where these hold all values (uint8 is read as value / 255), else the extremes of the image; the same for the
+        reconstruction.
     anomaly_map : ndarray of shape (H, W)
         Higher = more anomalous; NaN is left transparent.
     reconstruction : ndarray of the shape of `image`, default=None
@@ -151,18 +152,17 @@ class AnomalyMapDisplay:
         require_matplotlib(type(self))
         from matplotlib.image import AxesImage
 
-        image = as_float(self.image)
-        low, high = value_range(image)
+        low, high = value_range(self.image)
         titles = ["image", "anomaly map"] if self.reconstruction is None else ["image", "reconstruction", "anomaly map"]
         self.axes_, bar = self._panels(ax, len(titles))
         self.figure_ = self.axes_[0].figure
         for panel, title in zip(self.axes_, titles, strict=True):
             panel.set_title(title, fontsize=11)
-        picture = as_picture(image, low, high)
+        picture = as_picture(self.image, low, high)
         self.image_ = show(self.axes_[0], picture, **image_kw or {})
         self.reconstruction_ = None
         if self.reconstruction is not None:
-            drawn = as_picture(as_float(self.reconstruction), low, high)
+            drawn = as_picture(self.reconstruction, low, high)
             self.reconstruction_ = show(self.axes_[1], drawn, **image_kw or {})
         show(self.axes_[-1], (_DIMMED * picture).astype(np.uint8), **image_kw or {})
         defaults = {"cmap": _fading()}

@@ -75,7 +75,7 @@ def with_defaults(defaults, given, artist):
     """`given` over `defaults`, with matplotlib's short names of the properties of `artist` written out."""
     from matplotlib.cbook import normalize_kwargs
 
-    return defaults | normalize_kwargs(given or {}, artist)
+    return normalize_kwargs(defaults, artist) | normalize_kwargs(given or {}, artist)
 
 
 def legend_above(ax, given):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._input import MAX_CHANNELS_LAST, as_array
+from .._input import MAX_CHANNELS_LAST, as_array, as_float
 
 
 def read_images(X):
@@ -44,11 +44,13 @@ def check_image(image):
 
 
 def value_range(images):
-    """Return the values shown as black and as white: 0 and 1 (255) where they fit, else those of `images`."""
+    """Return the values shown as black and as white: 0 and 1 where these hold all values, else the extremes.
+
+    Bytes are read as value / 255, as everywhere.
+    """
     images = images if isinstance(images, list) else [images]
-    if all(image.dtype == np.uint8 for image in images):
-        return 0, 255
-    low, high = min(float(image.min()) for image in images), max(float(image.max()) for image in images)
+    extremes = [(0, 1) if image.dtype == np.uint8 else (image.min(), image.max()) for image in images]
+    low, high = float(min(low for low, _ in extremes)), float(max(high for _, high in extremes))
     return (0, 1) if low >= 0 and high <= 1 else (low, high)
 
 
@@ -68,7 +70,7 @@ def as_picture(image, low, high):
     """
     if image.ndim == 3:
         image = np.moveaxis(image, 0, -1) if len(image) == 3 else image[0]
-    grey = 255 * (image.astype(np.float64) - low) / max(high - low, np.finfo(float).tiny)
+    grey = 255 * (as_float(image).astype(np.float64) - low) / max(high - low, np.finfo(float).tiny)
     return np.rint(np.clip(grey, 0, 255)).astype(np.uint8)
 
 

@@ -45,8 +45,8 @@ class SampleGalleryDisplay:
     Parameters
     ----------
     images : list of ndarray, or ndarray of shape (n, H, W) or (n, C, H, W)
-        All images; black and white are 0 and 1 (uint8: 255) where these hold all values, else the extremes of all
-        images. Three channels are red, green and blue; of any other number the first is shown.
+        All images; black and white are 0 and 1 where these hold all values (uint8 is read as value / 255), else the
+        extremes of all images. Three channels are red, green and blue; of any other number the first is shown.
     scores : ndarray of shape (n,)
         Higher = more like the majority.
     rows : dict of str to ndarray of int

@@ -97,6 +97,12 @@ def test_colour_bar_has_the_values_of_the_map(image):
     assert own.colorbar_.ax.get_ylabel() == "squared error"
 
 
+def test_nan_is_left_out():
+    display = AnomalyMapDisplay.from_predictions(np.eye(2), [[np.nan, 1.0], [2.0, 3.0]])
+    assert display.map_.get_clim() == (1, 3)
+    assert display.map_.to_rgba(display.map_.get_array())[0, 0, 3] == 0
+
+
 def test_colour_bar_is_as_high_as_the_map(image):
     display = AnomalyMapDisplay.from_predictions(image, image)
     display.figure_.canvas.draw()

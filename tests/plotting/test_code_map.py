@@ -45,7 +45,7 @@ def test_tsne_embeds_the_centre_with_the_codes(codes):
 
 def test_classes_by_marker_and_colour(codes):
     y = np.repeat([1, -1], [25, 5])
-    display = CodeMapDisplay.from_codes(codes, y, minority_kw={"s": 50})
+    display = CodeMapDisplay.from_codes(codes, y, minority_kw={"s": 50, "ec": "k", "lw": 2})
     majority, minority = display.points_["majority"], display.points_["minority"]
     np.testing.assert_array_equal(majority.get_offsets(), display.points[:25])
     np.testing.assert_array_equal(minority.get_offsets(), display.points[25:])
@@ -53,6 +53,8 @@ def test_classes_by_marker_and_colour(codes):
     assert len(majority.get_paths()[0]) != len(minority.get_paths()[0])
     assert minority.get_zorder() > majority.get_zorder()
     assert minority.get_sizes() == [50]
+    assert minority.get_linewidths() == [2]
+    assert majority.get_linewidths() == [0]
     assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["majority", "minority"]
 
 

@@ -97,11 +97,12 @@ def test_bytes(X, expected):
 
 
 def test_images_of_several_sizes():
-    X = [np.zeros((3, 4), np.uint8), np.ones((6, 2)) * 5, np.zeros((2, 2))]
+    X = [np.full((3, 4), 255, np.uint8), np.ones((6, 2)) * 5, np.zeros((2, 2))]
     display = SampleGalleryDisplay.from_predictions(X[1:], [2, 1], order="most_normal")
     assert [image.get_array().shape for image in display.images_] == [(6, 2), (2, 2)]
     assert display.images_[0].get_array().max() == 255
-    assert [image.get_array().shape for image in SampleGalleryDisplay.from_predictions(X[:1], [1]).images_] == [(3, 4)]
+    mixed = SampleGalleryDisplay.from_predictions(X, [3, 2, 1], order="most_normal")
+    assert [image.get_array().max() for image in mixed.images_] == [51, 255, 0]  # bytes are read as [0, 1]
 
 
 @pytest.mark.parametrize("name", ["OCSVM", "CAE"])
