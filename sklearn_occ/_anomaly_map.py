@@ -65,12 +65,24 @@ class ReconstructionMapMixin:
         ----------
         Wang, Bovik, Sheikh, Simoncelli (2004), Image quality assessment: from error visibility to structural
         similarity, IEEE Transactions on Image Processing 13(4), section III.B, for the SSIM.
+
+        Examples
+        --------
+        >>> from sklearn_occ import PCAReconstruction
+        >>> from sklearn_occ.datasets import load_one_class_digits
+        >>> digits = load_one_class_digits(majority=0)
+        >>> occ = PCAReconstruction(n_components=8).fit(digits.X_train)
+        >>> maps = occ.anomaly_map(digits.X_test[:5])
+        >>> maps.shape, bool(abs(maps.mean(axis=(1, 2)) + occ.score_samples(digits.X_test[:5])).max() < 1e-12)
+        ((5, 8, 8), True)
         """
 
         def of_block(images):
             x = as_float(images).astype(np.float64)
             made = self._reconstructed(images).reshape(x.shape)
-            of_channels = np.square(made - x) if kind == "squared_error" else _dissimilarity(made, x, self._range)
+            of_channels = (
+                np.square(made - x) if kind == "squared_error" else _dissimilarity(made, x, self._fitted_range)
+            )
             return of_channels.mean(axis=1)
 
         return anomaly_maps(self, X, of_block, smoothing)

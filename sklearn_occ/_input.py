@@ -54,7 +54,7 @@ class ImageInputMixin:
         self._fitted_uint8 = X.dtype == np.uint8
         smallest, largest = (0.0, 1.0) if self._fitted_uint8 else (float(X.min()), float(X.max()))
         self._fitted_above_one = largest > 1
-        self._range = 1.0 if 0 <= smallest <= largest <= 1 else largest - smallest
+        self._fitted_range = 1.0 if 0 <= smallest <= largest <= 1 else largest - smallest
 
     def _check_range(self, X):
         if self.image_shape_ is None or self._fitted_uint8 == (X.dtype == np.uint8):

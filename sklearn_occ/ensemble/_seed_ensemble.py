@@ -154,7 +154,7 @@ class SeedEnsemble(BaseOneClass):
         """Mean of the members' maps, higher = more anomalous; available where the members have `anomaly_map`.
 
         It is in the unit of a member's map, whatever `combination` says: pixels, unlike rows, have no scores of
-        training rows to be ranked among.
+        training rows to be ranked among. So members of `DeepSVDD` weigh by the scale of their codes.
 
         Parameters
         ----------

@@ -366,7 +366,7 @@ class HypersphereLoss(nn.Module):
 
 
 class GradientMap(nn.Module):
-    """Images to the gradient of `d2` times their difference from the mean image: (b, C, H, W) -> (b, H, W).
+    """Images to the map of `DeepSVDD.anomaly_map`, (b, C, H, W) -> (b, H, W).
 
     Parameters
     ----------
