@@ -4,13 +4,14 @@ import torch
 
 
 def available_device(device, name):
-    """Name of the device that `device="auto"`, "cpu", "cuda:1" or a `torch.device` stands for on this machine.
+    """Name of the device that "auto", "cpu", "cuda:1", a `torch.device` or an accelerator stands for on this machine.
 
     Raises
     ------
     ValueError
         When there is no such device; `name` is that of the estimator that was given it.
     """
+    device = getattr(device, "device", device)  # that of an accelerate.Accelerator
     if str(device) == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -25,4 +26,4 @@ def available_device(device, name):
             f"device={str(device)!r} of {name} is not available ({n_cuda} CUDA devices are); use device='auto' "
             "or 'cpu'."
         )
-    return str(chosen)
+    return "cpu" if chosen.type == "cpu" else str(chosen)  # torch cannot load what is tagged "cpu:0"

@@ -344,7 +344,7 @@ class AnoGAN(ReconstructionMapMixin, DecodingMixin, BaseCodes):
         )
         return self.net_.evaluate(
             X,
-            self._reported(read, len(X)) if self.verbose else read,
+            self._reported(read, len(X)) if self._verbosity() else read,
             block_size=self._searched_at_once(),
             module=search,
             dtype=torch.float64 if self.net_.is_plain_in_eval_ else torch.float32,

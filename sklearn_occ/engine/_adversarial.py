@@ -35,19 +35,19 @@ class AdversarialNet(OneClassNet):
         """One optimizer step of each player."""
         with self.stream_.generator() as generator:
             drawn = self.criterion_.draw(batch[0], generator)
-        losses = []
+        losses, n_rows = [], len(batch[0])
         for player in self.criterion_.players:
             loss = self._loss_of(player, drawn)
-            losses.append(loss.detach())
             weights = {
                 name: weight
                 for name, weight in self.module_.get_submodule(player).named_parameters()
                 if weight.requires_grad
             }
             if not weights:  # a network of the user's that is to stay as it is
+                losses.append(self.total(loss, n_rows).detach())
                 continue
             self.optimizer_.zero_grad()
-            loss.backward(inputs=list(weights.values()))
+            losses.append(self.backward(loss, n_rows, list(weights.values())).detach())
             if self.watched_:
                 self.notify("on_grad_computed", named_parameters=weights.items(), batch=batch, training=True)
             self.optimizer_.step()
@@ -58,9 +58,11 @@ class AdversarialNet(OneClassNet):
         """Losses on rows held out, with the same random codes in each epoch."""
         with RandomStream(self.seed).generator() as generator:
             drawn = self.criterion_.draw(batch[0], generator)
-        return self._noted(batch, [self._loss_of(player, drawn) for player in self.criterion_.players])
+        losses = [self._loss_of(player, drawn) for player in self.criterion_.players]
+        return self._noted(batch, [self.total(loss, len(batch[0])) for loss in losses])
 
     def _loss_of(self, player, drawn):
+        drawn = self.shares(*drawn)
         if not self._is_plain_now():  # a network may work in place
             drawn = [part.clone() for part in drawn]
         with self.private_random():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from skorch.callbacks import Callback
 
 from .._contract import BaseOneClass
@@ -16,6 +16,7 @@ from .._device import available_device
 from ._adam import FusedAdam
 from ._checkpoint import FitCheckpoint, identity_of_fit
 from ._net import LAST_STAGE, OneClassNet
+from ._processes import is_main, processes_of
 from ._seeding import RandomStream
 from ._streaming import placed
 
@@ -26,6 +27,7 @@ OPTIMIZERS = {
     "rmsprop": (torch.optim.RMSprop, {}),
 }
 _BLOCK_VALUES = 2**17  # values of X in one block of scoring: the fastest on a CPU's cache, and small on a GPU
+_COMPARED_ROWS = 1000  # between processes that should train on the same
 _NOT_THE_MODEL = {"checkpoint", "contamination", "device", "threshold_data", "verbose", "warm_start"}
 
 
@@ -47,7 +49,7 @@ class BaseDeepOneClass(BaseOneClass):
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "callbacks": [list, tuple, None],
-        "device": [str, torch.device],
+        "device": [str, torch.device, HasMethods(["prepare", "reduce"])],  # the last is an accelerate.Accelerator
         "precision": [StrOptions({"float32", "bfloat16"})],
         "compile": ["boolean"],
         "verbose": ["verbose"],
@@ -145,16 +147,21 @@ class BaseDeepOneClass(BaseOneClass):
         else:
             self._epochs_in_all = self.max_epochs
             self._prepare(X)
-            device = available_device(self.device, type(self).__name__)
             checkpoint = self._make_checkpoint(X, X_valid)
-            net = self._make_net(device, [checkpoint] if checkpoint else [])
+            net = self._make_net([checkpoint] if checkpoint and is_main(self.device) else [])
             if checkpoint:
                 checkpoint.restore(net)
+        if net.processes is not None:
+            net.processes.agree(self._identity_of_start(net, X, X_valid))
         self._epochs_before = net.epochs_.get(LAST_STAGE, 0)
         return net
 
     def _end(self, net, X):
         """Keep the trained net."""
+        if net.processes is not None:
+            if net.interrupted_:
+                raise KeyboardInterrupt("the processes that train one net were interrupted at different steps.")
+            net.processes.wait()  # for the one that writes the checkpoint
         self._check_trained(net, X)
         self.net_ = net
         if net.interrupted_:
@@ -169,7 +176,9 @@ class BaseDeepOneClass(BaseOneClass):
     def _prepare(self, X):
         """Set what the module depends on, before it is built."""
 
-    def _make_net(self, device, last_callbacks):
+    def _make_net(self, last_callbacks):
+        name = type(self).__name__
+        device, processes = available_device(self.device, name), processes_of(self.device, name, self.batch_size)
         with RandomStream(self._seed).as_global():
             module = self._make_module()
             criterion = self._make_criterion()
@@ -185,13 +194,14 @@ class BaseDeepOneClass(BaseOneClass):
             seed=self._seed,
             precision=self.precision,
             compiles=self.compile,
+            processes=processes,
             optimizer=optimizer,
             **{f"optimizer__{key}": value for key, value in options.items()},
             lr=self.lr,
             batch_size=int(self.batch_size),
             callbacks=[*self._make_callbacks(), *users_callbacks, *last_callbacks],
             device=device,
-            verbose=self.verbose,
+            verbose=self._verbosity(),
         ).initialize()
         net.last_stage_callbacks_ = [item[-1] if isinstance(item, tuple) else item for item in users_callbacks]
         return net
@@ -226,9 +236,22 @@ class BaseDeepOneClass(BaseOneClass):
                 f"checkpoint= needs an int random_state to resume to the same model, got {self.random_state!r}; "
                 "set one."
             )
+        return FitCheckpoint(self.checkpoint, self._identity(X, X_valid))
+
+    def _identity(self, X, X_valid, **more):
         params = {k: v for k, v in self.get_params(deep=False).items() if k not in _NOT_THE_MODEL}
-        identity = identity_of_fit({"estimator": type(self), **params}, X, X_valid)
-        return FitCheckpoint(self.checkpoint, identity)
+        return identity_of_fit({"estimator": type(self), **params, **more}, X, X_valid)
+
+    def _identity_of_start(self, net, X, X_valid):
+        """What processes that train one net have to have in common; their callbacks may differ."""
+        now = {"weights": net.module_, "epochs": net.epochs_, "random_state": self._seed, "number of rows": len(X)}
+        identity = self._identity(_sample(X), _sample(X_valid), **now)
+        del identity["callbacks"]
+        return identity
+
+    def _verbosity(self):
+        """`verbose` in the process that prints, 0 in all others."""
+        return self.verbose if is_main(self.device) else 0
 
     def _score_samples(self, X):
         return self._evaluate(X, self.net_.criterion_.score)
@@ -243,3 +266,14 @@ class BaseDeepOneClass(BaseOneClass):
     def _evaluation_dtype(self):
         """Float64 for tables, where it costs little; a network with code of a user's may know float32 only."""
         return torch.float64 if self.image_shape_ is None and self.net_.is_plain_in_eval_ else torch.float32
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if not isinstance(self.device, str | torch.device):  # an accelerator belongs to the processes that made it
+            state["device"] = "auto"
+        return state
+
+
+def _sample(X):
+    """About a thousand rows, from all over X; None stays None."""
+    return None if X is None else X[:: max(1, len(X) // _COMPARED_ROWS)]

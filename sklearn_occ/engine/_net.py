@@ -1,6 +1,6 @@
 """OneClassNet: the one skorch net. It trains in stages, on batches cut on the device."""
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -32,6 +32,8 @@ class OneClassNet(NeuralNet):
         In which the module runs in training (`torch.autocast`); weights, loss and scores have float32 or more.
     compiles : bool
         Whether `torch.compile` makes the loss of a plain module; the others run as they are.
+    processes : Processes, optional
+        Those that train this net together, each with a copy; None in a pickle.
     **kwargs
         As for `skorch.NeuralNet`.
 
@@ -56,11 +58,12 @@ class OneClassNet(NeuralNet):
         could be trained before.
     """
 
-    def __init__(self, module, criterion, *, seed=0, precision="float32", compiles=False, **kwargs):
+    def __init__(self, module, criterion, *, seed=0, precision="float32", compiles=False, processes=None, **kwargs):
         super().__init__(module, criterion, train_split=None, **kwargs)
         self.seed = seed
         self.precision = precision
         self.compiles = compiles
+        self.processes = processes
 
     @property
     def _default_callbacks(self):
@@ -74,6 +77,7 @@ class OneClassNet(NeuralNet):
     def initialize(self):
         """Set up modules, optimizer and callbacks, and start the random stream."""
         self.stream_ = RandomStream(self.seed)
+        self.stream_of_share_ = None
         self.is_plain_ = is_plain(self.module)
         self.is_plain_in_eval_ = is_plain(self.module, training=False)
         self.epochs_ = {}
@@ -187,18 +191,33 @@ class OneClassNet(NeuralNet):
             return
         self._set_training(training)
         self.watched_ = self._is_watched()
-        if self.watched_:
-            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
-            loss = self.history[-1, "batches", :, prefix + "_loss"][-1]
-        else:
-            # One tensor: thousands of small ones, kept between freed batches, would leave holes of hundreds of MB.
-            losses, n_rows = torch.empty(len(iterator), dtype=torch.float64, device=self.device), []
-            for number, batch in enumerate(iterator):
-                losses[number] = step_fn(batch)["loss"].detach()
-                n_rows.append(len(batch[0]))
-            loss = np.average(losses.cpu().numpy(), weights=n_rows).item()
-            self.record_pass(prefix, loss, sum(n_rows), len(iterator))
+        with self._in_shares(training):
+            if self.watched_:
+                super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+                loss = self.history[-1, "batches", :, prefix + "_loss"][-1]
+            else:
+                # One tensor: thousands of small ones, kept between freed batches, would leave holes of hundreds of MB.
+                losses, n_rows = torch.empty(len(iterator), dtype=torch.float64, device=self.device), []
+                for number, batch in enumerate(iterator):
+                    losses[number] = step_fn(batch)["loss"].detach()
+                    n_rows.append(len(batch[0]))
+                loss = np.average(losses.cpu().numpy(), weights=n_rows).item()
+                self.record_pass(prefix, loss, sum(n_rows), len(iterator))
         self.check_loss(prefix, loss)
+
+    @contextmanager
+    def _in_shares(self, training):
+        """Let a module draw other random numbers in each process, and give all processes the same buffers after it."""
+        if self.processes is None:
+            yield
+            return
+        self.stream_of_share_ = self.processes.stream(self.seed, len(self.history), int(training))
+        try:
+            yield
+        finally:
+            self.stream_of_share_ = None
+        if training:
+            self.processes.sum([buffer for buffer in self.module_.buffers() if buffer.is_floating_point()], "mean")
 
     def record_pass(self, prefix, loss, n_rows, n_batches):
         """Write a pass into the history as one batch."""
@@ -226,9 +245,41 @@ class OneClassNet(NeuralNet):
 
     def train_step_single(self, batch, **fit_params):
         """Loss and gradients of one batch; the mode was set when the epoch began."""
-        outputs, loss = self.run_compiled(self._outputs_and_loss, batch[0])
-        loss.backward()
-        return {"loss": loss, "y_pred": outputs}
+        (x,) = self.shares(batch[0])
+        outputs, loss = self.run_compiled(self._outputs_and_loss, x)
+        return {"loss": self.backward(loss, len(batch[0])), "y_pred": outputs}
+
+    def validation_step(self, batch, **fit_params):
+        """Loss of one batch of rows held out."""
+        step = super().validation_step((*self.shares(batch[0]), None), **fit_params)
+        return {**step, "loss": self.total(step["loss"], len(batch[0]))}
+
+    def shares(self, *parts):
+        """What this process takes of the tensors of a batch, which all have its rows: everything if it is alone."""
+        return parts if self.processes is None else [part[self.processes.rows(len(part))] for part in parts]
+
+    def backward(self, loss, n_rows, weights=None):
+        """Gradients of a loss with respect to some weights (default: all); return the loss.
+
+        With several processes `loss` is that of this one's rows; gradients and what is returned are those of the whole
+        batch of `n_rows` rows.
+        """
+        if self.processes is None:
+            loss.backward(inputs=weights)
+            return loss
+        (self.processes.weight(n_rows) * loss).backward(inputs=weights)
+        weights = [*self.module_.parameters(), *self.criterion_.parameters()] if weights is None else weights
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        return self.total(loss, n_rows, gradients)
+
+    @torch.no_grad()
+    def total(self, loss, n_rows, gradients=()):
+        """Loss of a batch from that of this process's rows; gradients are summed in the same message."""
+        if self.processes is None:
+            return loss
+        total = (self.processes.weight(n_rows) * loss).to(gradients[0] if gradients else loss)
+        self.processes.sum([*gradients, total])
+        return total
 
     def _outputs_and_loss(self, x):
         outputs = self.infer(x)
@@ -297,7 +348,8 @@ class OneClassNet(NeuralNet):
 
     def private_random(self, stream=None):
         """Context in which a module that draws from torch's global generators draws from a stream of the net."""
-        return nullcontext() if self._is_plain_now() else (stream or self.stream_).as_global(self.device)
+        stream = stream or self.stream_of_share_ or self.stream_
+        return nullcontext() if self._is_plain_now() else stream.as_global(self.device)
 
     def _is_plain_now(self):
         return self.is_plain_ if self.module_.training else self.is_plain_in_eval_
@@ -318,5 +370,5 @@ class OneClassNet(NeuralNet):
         # module and criterion are the very objects module_ and criterion_ hold, which skorch moves to the CPU
         # where there is no CUDA; left here they would be stored twice, and as CUDA tensors.
         state = super().__getstate__()
-        state["module"], state["criterion"] = type(self.module), type(self.criterion)
+        state["module"], state["criterion"], state["processes"] = type(self.module), type(self.criterion), None
         return state

@@ -9,6 +9,7 @@ from .._device import available_device
 from ._batches import StackedBatches, as_network_input
 from ._deep import OPTIMIZERS, BaseDeepOneClass
 from ._net import LAST_STAGE, OneClassNet
+from ._processes import has_several
 from ._streaming import placed
 
 
@@ -78,6 +79,8 @@ def _refuse(estimator):
     for name in ("callbacks", "checkpoint", "validation_fraction"):
         if getattr(estimator, name) not in (None, [], ()):
             raise StackingError(f"has {name}, which follows one fit")
+    if has_several(estimator.device):
+        raise StackingError("trains in several processes")
     if estimator.compile or estimator.precision != "float32":
         raise StackingError("has compile=True or another precision than float32")
 

@@ -1,0 +1,115 @@
+"""Processes: several of them train one net, each on its rows of every batch."""
+
+import threading
+
+import numpy as np
+import torch
+
+from ._seeding import RandomStream
+
+_LEAST_ROWS = 2  # of a batch for each process: batch normalisation cannot train on one
+_LAUNCHES = ("NO", "MULTI_CPU", "MULTI_GPU")
+
+
+def is_main(device):
+    """Whether this process is to print and to write files: all but the first of an accelerator's are not."""
+    return getattr(device, "is_main_process", True)
+
+
+def has_several(device):
+    """Whether a `device=` parameter is the accelerator of several processes."""
+    return getattr(device, "num_processes", 1) > 1
+
+
+def processes_of(device, name, batch_size):
+    """`Processes` where a `device=` parameter is the accelerator of several, else None.
+
+    Raises
+    ------
+    ValueError
+        When the accelerator has settings that training does not follow, or there are too few rows in a batch;
+        `name` is that of the estimator.
+    """
+    if not hasattr(device, "num_processes"):
+        return None
+    launch, precision = device.distributed_type.value, device.mixed_precision
+    if launch not in _LAUNCHES:
+        raise ValueError(
+            f"{name} trains on CPUs or CUDA devices with whole copies of its network, got an accelerator launched as "
+            f"{launch}; launch it as MULTI_GPU."
+        )
+    if precision != "no" or device.gradient_accumulation_steps != 1:
+        raise ValueError(
+            f"{name} takes processes and device from an accelerator, got one with mixed_precision={precision!r} and "
+            f"gradient_accumulation_steps={device.gradient_accumulation_steps}; leave both as they are by default and "
+            f"set precision and batch_size of {name}."
+        )
+    if not has_several(device):
+        return None
+    if threading.current_thread() is not threading.main_thread():
+        raise ValueError(
+            f"{name} was fitted in a thread with an accelerator of several processes, where the sums of two fits could "
+            "mix; fit in the main thread, with n_jobs=None."
+        )
+    if batch_size < _LEAST_ROWS * device.num_processes:
+        raise ValueError(
+            f"batch_size={batch_size} of {name} leaves fewer than {_LEAST_ROWS} rows to each of "
+            f"{device.num_processes} processes; set it to at least {_LEAST_ROWS * device.num_processes}."
+        )
+    return Processes(device)
+
+
+class Processes:
+    """Processes that train copies of one net: gradients are summed over them, so that the copies stay equal.
+
+    With `b_r` the rows of process r in a batch of b and `L_r` their mean loss, the loss of the batch is
+    `sum_r (b_r / b) L_r`, and so is its gradient. A batch of fewer than two rows for each process goes whole to all.
+
+    Parameters
+    ----------
+    accelerator : accelerate.Accelerator
+        Of two processes or more.
+    """
+
+    def __init__(self, accelerator):
+        self.accelerator = accelerator
+        self.n_processes = accelerator.num_processes
+        self.index = accelerator.process_index
+
+    def rows(self, n_rows):
+        """Slice of the rows of a batch that this process takes."""
+        if n_rows < _LEAST_ROWS * self.n_processes:
+            return slice(None)
+        return slice(n_rows * self.index // self.n_processes, n_rows * (self.index + 1) // self.n_processes)
+
+    def weight(self, n_rows):
+        """Weight of the loss of these rows, `b_r / b`."""
+        rows = self.rows(n_rows)
+        return 1 / self.n_processes if rows == slice(None) else (rows.stop - rows.start) / n_rows
+
+    def stream(self, *seeds):
+        """Random numbers of this process alone, for networks that draw some for each row."""
+        return RandomStream(int(np.random.SeedSequence([*seeds, self.index]).generate_state(1)[0] >> 1))
+
+    def sum(self, tensors, reduction="sum"):
+        """Replace tensors by their sums over the processes, or by their means, in one message."""
+        if tensors:
+            message = self.accelerator.reduce(torch.cat([tensor.flatten() for tensor in tensors]), reduction)
+            for tensor, part in zip(tensors, message.split([tensor.numel() for tensor in tensors]), strict=True):
+                tensor.copy_(part.view_as(tensor))
+
+    def agree(self, identity):
+        """Refuse a fit that is not the same in all processes; `identity` describes it, a dict of str to str."""
+        from accelerate.utils import gather_object
+
+        found = gather_object([identity])
+        differing = [key for key in identity if any(other[key] != identity[key] for other in found)]
+        if differing:
+            raise ValueError(
+                f"The {self.n_processes} processes of one fit differ in {', '.join(differing)}; call fit in each of them "
+                "with the same data, parameters and int random_state, and with a checkpoint that all can read."
+            )
+
+    def wait(self):
+        """Wait until all processes have come here."""
+        self.accelerator.wait_for_everyone()
