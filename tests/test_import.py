@@ -6,7 +6,7 @@ import sys
 SCRIPT = """
 import sys
 
-for absent in ("skimage", "pooch", "pydicom", "matplotlib", "PIL", "imageio"):
+for absent in ("skimage", "pooch", "pydicom", "matplotlib", "PIL", "imageio", "accelerate"):
     sys.modules[absent] = None
 
 import numpy as np

@@ -81,9 +81,9 @@ def fitted_on_its_own(accelerator, name, inputs):
 
 
 def fitted_streaming(accelerator, *args):
-    """The same, with rows that stay where they are and are read in buffers of about 16 images."""
+    """The same, with rows that stay where they are and are read in buffers of 15 rows of 8 floats."""
     with (
-        mock.patch.multiple(_batches, BUFFER_BYTES=2400, BLOCK_BYTES=500),
+        mock.patch.multiple(_batches, BUFFER_BYTES=640, BLOCK_BYTES=160),
         mock.patch.object(_streaming, "most_resident", lambda X, device: 0),
     ):
         return fitted(accelerator, *args)

@@ -106,8 +106,8 @@ class Processes:
         differing = [key for key in identity if any(other[key] != identity[key] for other in found)]
         if differing:
             raise ValueError(
-                f"The {self.n_processes} processes of one fit differ in {', '.join(differing)}; call fit in each of them "
-                "with the same data, parameters and int random_state, and with a checkpoint that all can read."
+                f"The {self.n_processes} processes of one fit differ in {', '.join(differing)}; call fit in each of "
+                "them with the same data, parameters and int random_state, and with a checkpoint that all can read."
             )
 
     def wait(self):
