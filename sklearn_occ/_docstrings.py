@@ -50,8 +50,10 @@ weight_decay : float, default=0.0
 callbacks : list of skorch callbacks, default=None
     Callbacks or (name, callback) pairs, copied for each fit. One that monitors the validation loss
     needs `validation_fraction`.
-device : str or torch.device, default="auto"
-    "auto" takes CUDA where there is one, else the CPU; or "cpu", "cuda", "cuda:1".
+device : str, torch.device or accelerate.Accelerator, default="auto"
+    "auto" takes CUDA where there is one, else the CPU; or "cpu", "cuda", "cuda:1". The processes of an accelerator
+    train one network together, each on its rows of every batch: `fit` is called in all of them, with the same `X` and
+    an int `random_state`. A pickle has "auto" in its place.
 precision : {"float32", "bfloat16"}, default="float32"
     In which the network runs in training; "bfloat16" pays on CUDA devices and CPUs that have units for it. Weights,
     losses and scores stay float32 or float64.
