@@ -1,6 +1,7 @@
 """OneClassNet: the one skorch net. It trains in stages, on batches cut on the device."""
 
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
+from itertools import chain
 
 import numpy as np
 import torch
@@ -191,7 +192,7 @@ class OneClassNet(NeuralNet):
             return
         self._set_training(training)
         self.watched_ = self._is_watched()
-        with self._in_shares(training):
+        with nullcontext() if self.processes is None else self.processes.one_pass(self, training):
             if self.watched_:
                 super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
                 loss = self.history[-1, "batches", :, prefix + "_loss"][-1]
@@ -204,20 +205,6 @@ class OneClassNet(NeuralNet):
                 loss = np.average(losses.cpu().numpy(), weights=n_rows).item()
                 self.record_pass(prefix, loss, sum(n_rows), len(iterator))
         self.check_loss(prefix, loss)
-
-    @contextmanager
-    def _in_shares(self, training):
-        """Let a module draw other random numbers in each process, and give all processes the same buffers after it."""
-        if self.processes is None:
-            yield
-            return
-        self.stream_of_share_ = self.processes.stream(self.seed, len(self.history), int(training))
-        try:
-            yield
-        finally:
-            self.stream_of_share_ = None
-        if training:
-            self.processes.sum([buffer for buffer in self.module_.buffers() if buffer.is_floating_point()], "mean")
 
     def record_pass(self, prefix, loss, n_rows, n_batches):
         """Write a pass into the history as one batch."""
@@ -256,7 +243,7 @@ class OneClassNet(NeuralNet):
 
     def shares(self, *parts):
         """What this process takes of the tensors of a batch, which all have its rows: everything if it is alone."""
-        return parts if self.processes is None else [part[self.processes.rows(len(part))] for part in parts]
+        return parts if self.processes is None else [part[self.processes.rows_of(len(part))] for part in parts]
 
     def backward(self, loss, n_rows, weights=None):
         """Gradients of a loss with respect to some weights (default: all); return the loss.
@@ -267,19 +254,14 @@ class OneClassNet(NeuralNet):
         if self.processes is None:
             loss.backward(inputs=weights)
             return loss
-        (self.processes.weight(n_rows) * loss).backward(inputs=weights)
-        weights = [*self.module_.parameters(), *self.criterion_.parameters()] if weights is None else weights
-        gradients = [weight.grad for weight in weights if weight.grad is not None]
-        return self.total(loss, n_rows, gradients)
+        part = self.processes.weight_of(n_rows) * loss
+        part.backward(inputs=weights)
+        every = chain(self.module_.parameters(), self.criterion_.parameters()) if weights is None else weights
+        return self.processes.total(part, [weight.grad for weight in every if weight.grad is not None])
 
-    @torch.no_grad()
-    def total(self, loss, n_rows, gradients=()):
-        """Loss of a batch from that of this process's rows; gradients are summed in the same message."""
-        if self.processes is None:
-            return loss
-        total = (self.processes.weight(n_rows) * loss).to(gradients[0] if gradients else loss)
-        self.processes.sum([*gradients, total])
-        return total
+    def total(self, loss, n_rows):
+        """Loss of a batch from that of this process's rows."""
+        return loss if self.processes is None else self.processes.total(self.processes.weight_of(n_rows) * loss)
 
     def _outputs_and_loss(self, x):
         outputs = self.infer(x)

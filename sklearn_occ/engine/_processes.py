@@ -1,6 +1,7 @@
 """Processes: several of them train one net, each on its rows of every batch."""
 
 import threading
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -76,23 +77,40 @@ class Processes:
         self.n_processes = accelerator.num_processes
         self.index = accelerator.process_index
 
-    def rows(self, n_rows):
+    def rows_of(self, n_rows):
         """Slice of the rows of a batch that this process takes."""
         if n_rows < _LEAST_ROWS * self.n_processes:
             return slice(None)
         return slice(n_rows * self.index // self.n_processes, n_rows * (self.index + 1) // self.n_processes)
 
-    def weight(self, n_rows):
+    def weight_of(self, n_rows):
         """Weight of the loss of these rows, `b_r / b`."""
-        rows = self.rows(n_rows)
+        rows = self.rows_of(n_rows)
         return 1 / self.n_processes if rows == slice(None) else (rows.stop - rows.start) / n_rows
 
-    def stream(self, *seeds):
-        """Random numbers of this process alone, for networks that draw some for each row."""
-        return RandomStream(int(np.random.SeedSequence([*seeds, self.index]).generate_state(1)[0] >> 1))
+    def total(self, part, gradients=()):
+        """Sum of this process's weighted loss and all others'; gradients are replaced by their sums."""
+        total = part.detach().to(gradients[0] if gradients else part, copy=True)
+        self._exchange([*gradients, total], "sum")
+        return total
 
-    def sum(self, tensors, reduction="sum"):
-        """Replace tensors by their sums over the processes, or by their means, in one message."""
+    @contextmanager
+    def one_pass(self, net, training):
+        """A pass over the rows, in which a module draws other random numbers in each process.
+
+        After training, running means and variances are the means over the processes.
+        """
+        seeds = [net.seed, len(net.history), int(training), self.index]
+        net.stream_of_share_ = RandomStream(int(np.random.SeedSequence(seeds).generate_state(1)[0] >> 1))
+        try:
+            yield
+        finally:
+            net.stream_of_share_ = None
+        if training:
+            self._exchange([buffer for buffer in net.module_.buffers() if buffer.is_floating_point()], "mean")
+
+    def _exchange(self, tensors, reduction):
+        """Replace tensors by their sums or means over the processes, in one message."""
         if tensors:
             message = self.accelerator.reduce(torch.cat([tensor.flatten() for tensor in tensors]), reduction)
             for tensor, part in zip(tensors, message.split([tensor.numel() for tensor in tensors]), strict=True):
