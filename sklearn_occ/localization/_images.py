@@ -1,6 +1,8 @@
 """Whole images of any size, from arrays or files, one at a time."""
 
 import os
+import sys
+import time
 import warnings
 
 import numpy as np
@@ -9,6 +11,7 @@ from ..datasets import iter_images
 
 _FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 _NAMED = 5  # images that a warning names
+_SECONDS_BETWEEN_LINES = 10
 
 
 class UnusableImageError(ValueError):
@@ -27,9 +30,11 @@ class Images:
         Threads that read files.
     on_error : {"raise", "skip"}
         What becomes of an image that cannot be read or used.
+    verbose : int
+        Whether `results` prints how many images are done, every 10 seconds.
     """
 
-    def __init__(self, images, *, n_jobs, on_error):
+    def __init__(self, images, *, n_jobs, on_error, verbose=0):
         if isinstance(images, str | os.PathLike):
             raise ValueError(f"images is one path, {str(images)!r}, expected a list of them; put it in a list.")
         if hasattr(images, "detach"):  # a torch tensor
@@ -45,17 +50,29 @@ class Images:
         self._are_files = not hasattr(self._images[0], "shape")
         self._n_jobs = n_jobs
         self._on_error = on_error
+        self._verbose = verbose
 
     def __len__(self):
         return len(self._images)
 
     def take(self, rows):
         """Return some of the images."""
-        return Images([self._images[row] for row in rows], n_jobs=self._n_jobs, on_error=self._on_error)
+        images = [self._images[row] for row in rows]
+        return Images(images, n_jobs=self._n_jobs, on_error=self._on_error, verbose=self._verbose)
 
     def name(self, index):
         """What an error or a table calls an image."""
         return str(self._images[index]) if self._are_files else f"image {index}"
+
+    def results(self, work):
+        """`work(image)` of all images in a list, as `each` gives them."""
+        found, next_line = [], time.monotonic() + _SECONDS_BETWEEN_LINES
+        for index, result in self.each(lambda index, image: work(image)):
+            found.append(result)
+            if self._verbose and time.monotonic() > next_line:
+                sys.stdout.write(f"{index + 1} of {len(self)} images\n")
+                next_line += _SECONDS_BETWEEN_LINES
+        return found
 
     def each(self, work):
         """Yield `(index, work(index, image))` in order, with None for an image that cannot be used.
@@ -80,7 +97,7 @@ class Images:
             warnings.warn(
                 f"{len(unusable)} of {len(self)} images were skipped: {' '.join(unusable[:_NAMED])}{more}",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _read(self):

@@ -1,7 +1,5 @@
 """PatchDetector: a detector of patches becomes one of whole images, and says where."""
 
-import sys
-import time
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -22,11 +20,11 @@ from ..reconstruction import PatchAutoencoder
 from ._images import Images, check_channels
 from ._layout import PatchLayout
 from ._patches import Blend, blocks
+from ._pooling import pooled
 from ._regions import COLUMNS, regions_of
 from ._sampling import RenewedPatches, TrainingPatches
 
 _LARGEST_SEED = 2**31 - 1
-_SECONDS_BETWEEN_LINES = 10
 _MAP_PARAMETERS = {"resolution": [StrOptions({"pixels", "patches"})], "smoothing": SMOOTHING}
 
 
@@ -268,7 +266,7 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
             None for one that is skipped.
         """
         check_is_fitted(self)
-        return self._each(self._images(X), self._patch_scores)
+        return self._images(X).results(self._patch_scores)
 
     @validate_params(_MAP_PARAMETERS, prefer_skip_nested_validation=True)
     def anomaly_map(self, X, *, resolution="pixels", smoothing=0.0):
@@ -298,7 +296,7 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
             is skipped.
         """
         check_is_fitted(self)
-        return self._each(self._images(X), lambda image: self._map(image, resolution, smoothing))
+        return self._images(X).results(lambda image: self._map(image, resolution, smoothing))
 
     @validate_params(
         {
@@ -336,7 +334,7 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         images = self._images(X)
         found = []
         for index, regions in enumerate(
-            self._each(images, lambda image: regions_of(self._map(image, resolution, smoothing), share))
+            images.results(lambda image: regions_of(self._map(image, resolution, smoothing), share))
         ):
             found += [{"file": images.name(index), **region} for region in regions or []]
             found = sorted(found, key=lambda region: -region["score"])[:n_regions]
@@ -344,21 +342,13 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         return pandas.DataFrame(ranked, columns=list(COLUMNS))
 
     def _images(self, X):
-        return Images(X, n_jobs=self.n_jobs, on_error=self.on_error)
+        return Images(X, n_jobs=self.n_jobs, on_error=self.on_error, verbose=self.verbose)
 
     def _scores(self, images):
-        pooled = self._each(images, lambda image: self._pool(self._patch_scores(image).scores))
-        return np.array([np.nan if score is None else score for score in pooled])
-
-    def _each(self, images, work):
-        """`work(image)` of all images in a list."""
-        found, next_line = [], time.monotonic() + _SECONDS_BETWEEN_LINES
-        for index, result in images.each(lambda index, image: work(image)):
-            found.append(result)
-            if self.verbose and time.monotonic() > next_line:
-                sys.stdout.write(f"{index + 1} of {len(images)} images\n")
-                next_line += _SECONDS_BETWEEN_LINES
-        return found
+        of_images = images.results(
+            lambda image: pooled(self._patch_scores(image).scores, self.pooling, self.top_fraction)
+        )
+        return np.array([np.nan if score is None else score for score in of_images])
 
     def _blocks(self, image):
         """Yield corners and patches, as the patch scorer takes them, block by block."""
@@ -369,12 +359,6 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
     def _patch_scores(self, image):
         of_blocks = [(corners, self.estimator_.score_samples(patches)) for corners, patches in self._blocks(image)]
         return PatchScores(*(np.concatenate(parts) for parts in zip(*of_blocks, strict=True)))
-
-    def _pool(self, scores):
-        if self.pooling == "mean":
-            return scores.mean()
-        n_lowest = 1 if self.pooling == "max" else max(1, round(self.top_fraction * len(scores)))
-        return np.partition(scores, n_lowest - 1)[:n_lowest].mean()
 
     def _map(self, image, resolution, smoothing):
         blend = Blend(image.shape[-2:], self._layout.patch_shape)

@@ -372,10 +372,10 @@ def test_parameters_are_checked():
 
 
 def test_progress_is_said_every_ten_seconds(images, monkeypatch, capsys):
-    from sklearn_occ.localization import _patch_detector
+    from sklearn_occ.localization import _images
 
     clock = iter(range(0, 10**6, 4))
-    monkeypatch.setattr(_patch_detector.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(_images.time, "monotonic", lambda: next(clock))
     occ = quick("OCSVM", verbose=1).fit(images)
     capsys.readouterr()
     occ.score_samples(images)
