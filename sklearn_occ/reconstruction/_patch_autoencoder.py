@@ -4,15 +4,16 @@ import warnings
 from functools import partial
 
 import numpy as np
-import torch
 from scipy.ndimage import gaussian_filter
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from .._anomaly_map import SMOOTHING
 from .._docstrings import with_shared_docs
-from ..engine import BaseReconstruction
+from ..engine import BaseReconstruction, total_variance
 from ..nn import PatchDecoder, PatchEncoder, ReconstructionLoss, default_code_width, patch_code_width
+
+_LEAST_VARIANCE = 1e-12  # of the rows, in their reconstructions: rounding
 
 
 @with_shared_docs
@@ -73,8 +74,8 @@ class PatchAutoencoder(BaseReconstruction):
     Warns
     -----
     ConvergenceWarning
-        When all training rows have the same code: every unit of a layer has died, as those of rectified layers of two
-        channels may.
+        When the reconstructions of the training rows have less than 1e-3 of the variance of the rows: the units of a
+        layer have died, as those of rectified layers of two channels may.
 
     References
     ----------
@@ -186,11 +187,13 @@ class PatchAutoencoder(BaseReconstruction):
         return RootMeanSquaredError()
 
     def _check_trained(self, net, X):
-        codes = [code.flatten(1) for code, _ in net.sweep(X, net.module_.encoder)]
-        if all(torch.equal(block, codes[0][:1].expand_as(block)) for block in codes):
+        made = (outputs[0].flatten(1) for outputs, _ in net.sweep(X))
+        inputs = (x for x, _ in net.get_iterator(X))
+        if total_variance(made) < _LEAST_VARIANCE * total_variance(inputs):
             warnings.warn(
-                f"{type(self).__name__} gives all {len(X)} training rows the same code: its units have died, and the "
-                "score is the distance to one fixed image. Fit with another random_state, more channels or a lower lr.",
+                f"{type(self).__name__} gives all {len(X)} training rows the same reconstruction: units have died, and "
+                "the score is the distance from one fixed image. Fit with another random_state, more channels or lower "
+                "lr.",
                 ConvergenceWarning,
                 stacklevel=7,
             )
