@@ -22,9 +22,9 @@ class PatchEncoder(nn.Sequential):
 
     At 128 x 128 x 1 with `channels=2`: maps of 64x64x2, 32x32x4, 16x16x8, 8x8x16, 4x4x32, flattened to 512. Each stage
     halves the sides (rounding up) and doubles the channels (up to 16 times), as long as the shorter side of the last
-    map is 4 to 7 pixels. The kernel's size, the padding, 1, and the initial weights (variance 1 / inputs of a unit, biases
-    0.1) are our choice: with torch's own, all units of a layer died in three of eight fits of 64 x 64 X-ray patches, with
-    these in none.
+    map is 4 to 7 pixels. The kernel's size, the padding, 1, and the initial weights (variance 1 / inputs of a unit,
+    biases 0.1) are our choice: with torch's own, all units of a layer died in three of eight fits of 64 x 64 X-ray
+    patches, with these in none.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class PatchDecoder(nn.Sequential):
 
 
 def _start_alive(network):
-    """Draw weights of variance 1 / (inputs of a unit) and set biases to 0.1, so that few units are rectified at first."""
+    """Draw weights of variance 1 / (inputs of a unit) and set biases to 0.1: few units are rectified at first."""
     for layer in network:
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             n_inputs = layer.in_channels * prod(layer.kernel_size)

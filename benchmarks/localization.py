@@ -1,0 +1,173 @@
+"""Where planted lesions are found: patch scorers beside trivial maps of the same images.
+
+    python benchmarks/localization.py                      # settings are chosen on these: training images held out
+    python benchmarks/localization.py --split test         # and reported on these
+    python benchmarks/localization.py --table-only
+
+Normal chest X-rays of 100 x 100 pixels. `--train-images` of the training images train; `plant_lesions` puts lesions at
+its default contrast, which a human just sees, into the first half of `--test-images` others, from the training images
+("dev") or the normal test images. A seed sets the model, the images and the lesions. All maps, trivial ones too, are
+blurred by `--smoothing` pixels; the trivial ones have no training, their image score is minus the map's maximum.
+
+Figures: area under the ROC curve over all pixels of all images (pixel AUROC), the same of precision and recall (AUPR),
+mean overlap of the regions up to 30 % false positives (AUPRO), best Dice, and the AUC of the image scores, images with
+against without lesions.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import _cells
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+
+from sklearn_occ import CAE, OCSVM, PatchAutoencoder, PatchDetector, PCAReconstruction
+from sklearn_occ.datasets import fetch_chest_xray_pneumonia, plant_lesions
+from sklearn_occ.metrics import aupro_score, best_dice_score, pixel_aupr_score, pixel_roc_auc_score
+from sklearn_occ.preprocessing import HOG
+
+KINDS = ("microcalcifications", "blurred", "texture")
+FIGURES = {"pixel AUROC": "pixel_auroc", "AUPR": "aupr", "AUPRO": "aupro", "Dice": "dice", "image AUC": "image_auc"}
+DETECTORS = {
+    "PatchAutoencoder": lambda epochs, device: PatchAutoencoder(max_epochs=epochs, device=device),
+    "PatchAutoencoder, 16 channels": lambda epochs, device: PatchAutoencoder(
+        max_epochs=epochs, channels=16, device=device
+    ),
+    "CAE, 16 channels": lambda epochs, device: CAE(max_epochs=epochs, channels=16, lr=1e-3, device=device),
+    "PCAReconstruction, 150 components": lambda epochs, device: PCAReconstruction(n_components=150),
+    "HOG + OCSVM": lambda epochs, device: make_pipeline(HOG(), OCSVM(device=device)),
+    "untrained PatchAutoencoder": lambda epochs, device: PatchAutoencoder(max_epochs=1, lr=1e-12, device=device),
+}
+TRIVIAL = {
+    "grey value": lambda images: images,
+    "residual of a Gaussian blur (1 px)": lambda images: np.abs(images - gaussian_filter(images, (0, 1, 1))),
+    "residual of a Gaussian blur (2 px)": lambda images: np.abs(images - gaussian_filter(images, (0, 2, 2))),
+}
+
+
+def images_of(cell):
+    """Images to train on, and images to plant lesions into."""
+    data = fetch_chest_xray_pneumonia(image_size=100)
+    order = np.random.default_rng(cell["seed"]).permutation(len(data.X_train))
+    train, n_test = data.X_train[order[: cell["train_images"]]], cell["test_images"]
+    if cell["split"] == "dev":
+        return train, data.X_train[order[-n_test:]]
+    normal = data.X_test[data.y_test == 1]
+    return train, normal[np.random.default_rng(cell["seed"]).permutation(len(normal))[:n_test]]
+
+
+def compute(cell, checkpoint):
+    train, others = images_of(cell)
+    detector, seconds = None, 0.0
+    if cell["method"] in DETECTORS:
+        detector = PatchDetector(
+            DETECTORS[cell["method"]](cell["epochs"], cell["device"]),
+            patch_size=cell["patch_size"],
+            stride=cell["stride"],
+            n_patches=cell["n_patches"],
+            random_state=cell["seed"],
+        )
+        started = time.perf_counter()
+        detector.fit(train)
+        seconds = time.perf_counter() - started
+    figures, scoring = {}, 0.0
+    half = len(others) // 2
+    has_lesion = np.arange(len(others)) < half
+    for kind in KINDS:
+        planted = plant_lesions(others[:half], kind=kind, random_state=cell["seed"])
+        images = np.concatenate([planted.images, others[half:]])
+        masks = np.concatenate([planted.masks, np.zeros(others[half:].shape, dtype=bool)])
+        started = time.perf_counter()
+        if detector is None:
+            maps = gaussian_filter(TRIVIAL[cell["method"]](images / 255.0), (0, cell["smoothing"], cell["smoothing"]))
+            scores = -maps.max(axis=(1, 2))
+        else:
+            maps, scores = detector.anomaly_map(images, smoothing=cell["smoothing"]), detector.score_samples(images)
+        scoring += time.perf_counter() - started
+        found = {
+            "pixel_auroc": pixel_roc_auc_score(masks, maps),
+            "aupr": pixel_aupr_score(masks, maps),
+            "aupro": aupro_score(masks, maps),
+            "dice": best_dice_score(masks, maps).dice,
+            "image_auc": roc_auc_score(has_lesion, -scores),
+        }
+        figures |= {f"{kind} {name}": float(value) for name, value in found.items()}
+    params = {} if detector is None else {key: repr(value) for key, value in detector.get_params(deep=False).items()}
+    return {"figures": figures, "arrays": {}, "fit_seconds": seconds, "score_seconds": scoring, "params": params}
+
+
+def cells_of(args, method):
+    fitted = method in DETECTORS
+    trains = method.startswith(("PatchAutoencoder", "CAE"))
+    return [
+        {
+            "experiment": "localization",
+            "data": "chestx",
+            "split": args.split,
+            "method": method,
+            "seed": seed,
+            "epochs": args.epochs if trains else None,
+            "device": args.device if fitted else "cpu",
+            **{key: getattr(args, key) if fitted else None for key in ("patch_size", "stride", "n_patches")},
+            **{key: getattr(args, key) for key in ("train_images", "test_images", "smoothing")},
+        }
+        for seed in range(args.seeds)
+    ]
+
+
+def show(args):
+    print(
+        f"\nMeans over {args.seeds} seeds ± standard deviation, in per cent; patches of {args.patch_size} pixels, "
+        f"stride {args.stride}, {args.n_patches} new ones an epoch from {args.train_images} images, "
+        f"{args.epochs} epochs; {args.test_images} {args.split} images, maps blurred by {args.smoothing:g} pixels"
+    )
+    for kind in KINDS:
+        print(f"\n{kind}")
+        rows = []
+        for method in args.methods:
+            cells = cells_of(args, method)
+            figures = [_cells.figures(cells, args.output, f"{kind} {name}") for name in FIGURES.values()]
+            rows.append([method, *(_cells.mean_std(values, args.seeds) for values in figures)])
+        _cells.print_table(["map", *FIGURES], rows)
+    cells = [cell for method in args.methods for cell in cells_of(args, method)]
+    _cells.missing(cells, args.output)
+    print(f"\nComputed with: {_cells.machines(cells, args.output)}")
+
+
+def parse():
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", nargs="+", choices=[*DETECTORS, *TRIVIAL], default=[*DETECTORS, *TRIVIAL])
+    parser.add_argument("--split", choices=["dev", "test"], default="dev")
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--patch-size", type=int, default=32)
+    parser.add_argument("--stride", type=int, default=8)
+    parser.add_argument("--n-patches", type=int, default=4000)
+    parser.add_argument("--train-images", type=int, default=1000)
+    parser.add_argument("--test-images", type=int, default=200)
+    parser.add_argument("--smoothing", type=float, default=1.0, help="pixels, of every map")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default=device)
+    parser.add_argument("--output", type=Path, default=Path("results/localization"))
+    parser.add_argument("--table-only", action="store_true", help="compute nothing")
+    return parser.parse_args()
+
+
+def main():
+    args = parse()
+    n_errors = 0
+    if not args.table_only:
+        cells = [cell for method in args.methods for cell in cells_of(args, method)]
+        n_errors = _cells.run(cells, compute, args.output, args.jobs)
+    show(args)
+    sys.exit(bool(n_errors))
+
+
+if __name__ == "__main__":
+    main()
