@@ -13,6 +13,7 @@ from sklearn.utils.estimator_checks import check_param_validation
 from skorch.callbacks import Callback
 
 from sklearn_occ import CAE, OCSVM, DeepSVDD, PatchAutoencoder, PatchDetector, SeedEnsemble
+from sklearn_occ.datasets import nifti_slices, read_image
 from sklearn_occ.preprocessing import HOG
 
 QUICK = {
@@ -339,6 +340,32 @@ def test_files_are_read_when_they_are_needed(tissue, tmp_path):
     with pytest.warns(UserWarning, match="bad.png"):
         scores = occ.score_samples([paths[0], tmp_path / "bad.png", paths[1], tmp_path / "bad.png"])
     assert np.isnan(scores).tolist() == [False, True, False, True]
+
+
+def test_slices_of_volumes_and_dicom_files(tissue, tmp_path):
+    import nibabel
+    from pydicom.data import get_testdata_file
+
+    volume = np.stack([tissue((40, 48), k) for k in range(4)], axis=-1)
+    nibabel.Nifti1Image(volume, np.eye(4)).to_filename(tmp_path / "volume.nii")
+    slices = nifti_slices(tmp_path / "volume.nii", value_range=(0, 1))
+    occ = quick("OCSVM").fit(slices)
+    arrays = [read_image(one) for one in slices]
+    np.testing.assert_array_equal(occ.score_samples(slices), quick("OCSVM").fit(arrays).score_samples(arrays))
+    assert str(slices[0]) in quick("OCSVM").fit(slices).find_regions(slices, n_regions=100)["file"].tolist()
+    dicom = get_testdata_file("CT_small.dcm", download=False)
+    assert np.isfinite(occ.score_samples([dicom, slices[0]])).all()
+
+
+@pytest.mark.gpu
+def test_cuda_agrees_with_the_cpu(images):
+    on_cpu, on_cuda = (
+        quick("PatchAutoencoder", n_patches=40).set_params(estimator__device=device).fit(images)
+        for device in ("cpu", "cuda")
+    )
+    np.testing.assert_allclose(on_cuda.score_samples(images), on_cpu.score_samples(images), rtol=1e-2)
+    for one, other in zip(on_cuda.anomaly_map(images), on_cpu.anomaly_map(images), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0.1, atol=1e-2 * other.max())
 
 
 def test_a_failed_fit_leaves_the_estimator_as_it_was(images):
