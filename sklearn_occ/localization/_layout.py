@@ -1,10 +1,13 @@
-"""PatchLayout: where the patches of an image lie, on a grid or anywhere, as far as they show tissue."""
+"""PatchLayout: where the patches of an image lie, on a grid or at random, as far as they show tissue."""
 
 import numpy as np
 
 from .._input import pair_of_sides
-from ._foreground import foreground_share, otsu_foreground
+from ._foreground import Foreground
 from ._images import UnusableImageError
+
+_LEAST_TRIED = 256  # random positions at a time
+_TRIALS = 1000  # times in vain before there is taken to be no other position than on the grid
 
 
 class PatchLayout:
@@ -28,21 +31,36 @@ class PatchLayout:
 
     def __init__(self, patch_size, stride, foreground, min_foreground):
         self.patch_shape = pair_of_sides(patch_size, "patch_size")
-        self._stride = (
-            tuple(max(1, side // 2) for side in self.patch_shape) if stride is None else pair_of_sides(stride, "stride")
-        )
+        half = tuple(max(1, side // 2) for side in self.patch_shape)
+        self._stride = half if stride is None else pair_of_sides(stride, "stride")
         self._foreground = foreground
         self._min_foreground = min_foreground
 
     def on_grid(self, image):
         """Top left corners of patches a stride apart, and of a last row and column at the border: (k, 2), row-wise."""
-        return self._with_tissue(image, self._grid(image, self._stride))
+        corners = self._grid(image)
+        if self._foreground is None:
+            return corners
+        return self._with_tissue(corners, Foreground(image, self._foreground))
 
-    def anywhere(self, image):
-        """Top left corners of patches at all pixels, (k, 2)."""
-        return self._with_tissue(image, self._grid(image, (1, 1)))
+    def at_random(self, image, n_patches, random):
+        """Top left corners of `n_patches` patches anywhere, (n_patches, 2); `random` is a NumPy generator."""
+        grid = self._grid(image)
+        room = [side - patch + 1 for side, patch in zip(image.shape[-2:], self.patch_shape, strict=True)]
+        if self._foreground is None:
+            return random.integers(room, size=(n_patches, 2))
+        foreground = Foreground(image, self._foreground)
+        grid = self._with_tissue(grid, foreground)
+        found, n_found, n_vain = [], 0, 0
+        while n_found < n_patches and n_vain < _TRIALS:
+            tried = random.integers(room, size=(max(_LEAST_TRIED, 2 * n_patches), 2))
+            found.append(tried[self._is_tissue(tried, foreground)])
+            n_found += len(found[-1])
+            n_vain = 0 if len(found[-1]) else n_vain + 1
+        found.append(random.choice(grid, max(0, n_patches - n_found)))
+        return np.concatenate(found)[:n_patches]
 
-    def _grid(self, image, stride):
+    def _grid(self, image):
         shape = image.shape[-2:]
         if any(side < patch for side, patch in zip(shape, self.patch_shape, strict=True)):
             raise UnusableImageError(
@@ -51,19 +69,15 @@ class PatchLayout:
             )
         tops, lefts = (
             np.unique(np.append(np.arange(0, side - patch + 1, step), side - patch))
-            for side, patch, step in zip(shape, self.patch_shape, stride, strict=True)
+            for side, patch, step in zip(shape, self.patch_shape, self._stride, strict=True)
         )
         return np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1).reshape(-1, 2)
 
-    def _with_tissue(self, image, corners):
-        if self._foreground is None:
-            return corners
-        mask = otsu_foreground(image) if self._foreground == "otsu" else np.asarray(self._foreground(image), dtype=bool)
-        if mask.shape != image.shape[-2:]:
-            raise ValueError(
-                f"foreground returned a mask of shape {mask.shape}, expected {image.shape[-2:]}, that of the image."
-            )
-        enough = foreground_share(mask, self.patch_shape)[tuple(corners.T)] >= self._min_foreground
+    def _is_tissue(self, corners, foreground):
+        return foreground.share(corners, self.patch_shape) >= self._min_foreground
+
+    def _with_tissue(self, corners, foreground):
+        enough = self._is_tissue(corners, foreground)
         if not enough.any():
             raise UnusableImageError(
                 f"has no patch with a share of {self._min_foreground} of foreground; lower min_foreground, or set "

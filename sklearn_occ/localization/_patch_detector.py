@@ -1,10 +1,8 @@
 """PatchDetector: a detector of patches becomes one of whole images, and says where."""
 
 from numbers import Integral, Real
-from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
@@ -17,22 +15,15 @@ from .._seeds import seed_unset
 from .._threshold import ThresholdMixin
 from ..engine import BaseDeepOneClass
 from ..reconstruction import PatchAutoencoder
-from ._images import Images, check_channels
+from ._images import Images
 from ._layout import PatchLayout
-from ._patches import Blend, blocks
+from ._patch_scorer import PatchScorer
 from ._pooling import pooled
 from ._regions import COLUMNS, regions_of
 from ._sampling import RenewedPatches, TrainingPatches
 
 _LARGEST_SEED = 2**31 - 1
-_MAP_PARAMETERS = {"resolution": [StrOptions({"pixels", "patches"})], "smoothing": SMOOTHING}
-
-
-class PatchScores(NamedTuple):
-    """Patches of one image: `corners`, their top and left pixel, int (k, 2), and `scores`, float64 (k,)."""
-
-    corners: np.ndarray
-    scores: np.ndarray
+_MAP_PARAMETERS = {"resolution": [StrOptions({"auto", "pixels", "patches"})], "smoothing": SMOOTHING}
 
 
 class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
@@ -51,8 +42,8 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
     ----------
     estimator : detector, default=None
         What scores a patch: any detector of this package, or a pipeline that ends in one, for example
-        `make_pipeline(HOG(), OCSVM())`; None is `PatchAutoencoder()`. It is cloned, and every `random_state` in it that
-        is None is set from this estimator's.
+        `make_pipeline(HOG(), OCSVM())`; None is `PatchAutoencoder()`. It is cloned for each fit, and every
+        `random_state` in it that is None is set from this estimator's.
     patch_size : int or tuple (h, w), default=128
         Sides of a patch in pixels.
     stride : int or tuple, default=None
@@ -63,8 +54,9 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         For `pooling="top"`.
     n_patches : int, default=None
         Patches to train on, at random positions, as many from each image. A network of this package gets a new sample
-        in each epoch of its last stage, for which files are read again; any other estimator gets one sample. None: all
-        patches of the grid, in memory at once.
+        in each epoch of its last stage, for which files are read again; rows that its own `validation_fraction` holds
+        out stay, but are of the same images. Any other estimator gets one sample. None: all patches of the grid, in
+        memory at once.
     foreground : {"otsu"} or callable or None, default="otsu"
         Which pixels show tissue: those brighter, after a blur of 2 pixels, than halfway between the darkest value and
         Otsu's threshold, which itself would leave out the lungs of a chest X-ray, and the holes among them; or a mask
@@ -92,8 +84,6 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
     ----------
     estimator_ : estimator
         The fitted patch scorer.
-    n_channels_ : int or None
-        Channels of an image; None where images are (H, W).
     offset_ : float
         Threshold on the score of an image: `decision_function = score_samples - offset_`.
     calibration_scores_ : ndarray of float64, ascending
@@ -188,6 +178,7 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         """
         before = dict(vars(self))
         try:
+            vars(self).pop("_kind", None)
             self._fit_majority(self._images(X), y)
         except BaseException:  # a fit that fails leaves the estimator as it was
             vars(self).clear()
@@ -200,18 +191,21 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         self._seed = random.randint(_LARGEST_SEED)
         trained_on, held_out = self._hold_out(np.flatnonzero(majority_rows(y, len(images))))
         self._layout = PatchLayout(self.patch_size, self.stride, self.foreground, self.min_foreground)
-        patches = TrainingPatches(images.take(trained_on), self._layout, self._seed)
-        self.n_channels_ = patches.n_channels
+        self._pooling = self.pooling, self.top_fraction
+        to_train_on = images.take(trained_on)
+        patches = TrainingPatches(to_train_on, self._layout, self._seed)
+        self._kind = to_train_on.kind
         scorer = PatchAutoencoder() if self.estimator is None else clone(self.estimator)
         seed_unset(scorer, lambda: random.randint(_LARGEST_SEED))
         if self.n_patches is None:
-            sample = patches.all()
+            self.estimator_ = scorer.fit(as_taken_by(scorer, patches.all()))
         else:
-            sample = patches.draw(0, self.n_patches)
-            if isinstance(scorer, BaseDeepOneClass):
-                scorer.set_params(callbacks=[*(scorer.callbacks or []), RenewedPatches(patches.draw)])
-        self.estimator_ = scorer.fit(as_taken_by(scorer, sample))
-        calibration = images.take(held_out if self.threshold_data == "validation" else trained_on)
+            self.estimator_ = self._fit_on_samples(scorer, patches)
+        if self.threshold_data == "validation":
+            calibration = images.take(held_out)
+            calibration.kind = self._kind
+        else:
+            calibration = to_train_on.take(patches.usable)
         scores = self._scores(calibration)
         self.calibration_scores_ = np.sort(scores[np.isfinite(scores)])
         if not len(self.calibration_scores_):
@@ -219,6 +213,16 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
                 f"None of {len(scores)} calibration images can be used, expected at least 1; see the warning."
             )
         self._set_offset()
+
+    def _fit_on_samples(self, scorer, patches):
+        sample = as_taken_by(scorer, patches.draw(0, self.n_patches))
+        if not isinstance(scorer, BaseDeepOneClass):
+            return scorer.fit(sample)
+        users, renewed = scorer.callbacks, RenewedPatches(patches.draw)
+        try:
+            return scorer.set_params(callbacks=[*(users or []), renewed]).fit(sample).set_params(callbacks=users)
+        finally:
+            renewed.draw = None
 
     def score_samples(self, X):
         """Score each image, higher = more like the majority.
@@ -266,26 +270,27 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
             None for one that is skipped.
         """
         check_is_fitted(self)
-        return self._images(X).results(self._patch_scores)
+        return self._images(X).results(self._scorer.scores)
 
     @validate_params(_MAP_PARAMETERS, prefer_skip_nested_validation=True)
-    def anomaly_map(self, X, *, resolution="pixels", smoothing=0.0):
-        """Map of each image, higher = more anomalous, in the unit of the score.
+    def anomaly_map(self, X, *, resolution="auto", smoothing=0.0):
+        """Map of each image, higher = more anomalous.
 
         ::
 
             map(p) = sum_k w(p - c_k) m_k(p) / sum_k w(p - c_k),   w(q) = exp(-(q_1^2 + q_2^2) / (2 sigma^2))
 
-        over the patches k with centre `c_k`; `sigma` is a quarter of the patch's sides. `m_k` is the map of the patch,
-        in the unit that the patch scorer's `anomaly_map` gives, or minus the score of the patch in all its pixels.
+        over the patches k with centre `c_k`; `sigma` is a quarter of the patch's sides. `m_k` is what the patch
+        scorer's `anomaly_map` gives, or minus the score of the patch in all its pixels. The unit is that of the score,
+        but for pixels of a method whose score is no reconstruction error, such as `DAGMM`.
 
         Parameters
         ----------
         X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
             Images as in `fit`.
-        resolution : {"pixels", "patches"}, default="pixels"
-            "pixels" takes the map of each patch where the patch scorer has `anomaly_map`, as methods that reconstruct
-            have, and is as "patches" where it has none; "patches" takes minus its score.
+        resolution : {"auto", "pixels", "patches"}, default="auto"
+            "pixels" takes the patch scorer's `anomaly_map`, "patches" minus its score; "auto" is "pixels" for scorers
+            that reconstruct.
         smoothing : float, default=0.0
             Standard deviation in pixels of a Gaussian that the map is blurred with.
 
@@ -296,7 +301,8 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
             is skipped.
         """
         check_is_fitted(self)
-        return self._images(X).results(lambda image: self._map(image, resolution, smoothing))
+        scorer = self._scorer
+        return self._images(X).results(lambda image: scorer.map(image, resolution, smoothing)[0])
 
     @validate_params(
         {
@@ -306,7 +312,7 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         },
         prefer_skip_nested_validation=True,
     )
-    def find_regions(self, X, *, n_regions=20, share=0.01, resolution="pixels", smoothing=0.0):
+    def find_regions(self, X, *, n_regions=20, share=0.01, resolution="auto", smoothing=0.0):
         """Table of the most suspicious regions of all images.
 
         Parameters
@@ -316,9 +322,9 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         n_regions : int, default=20
             Most rows of the table.
         share : float in (0, 1), default=0.01
-            Share of each image's pixels, those highest in its map, that belongs to regions; neighbouring ones, also
-            across corners, are one region.
-        resolution : {"pixels", "patches"}, default="pixels"
+            Share of the pixels in each image's scored patches, those highest in its map, that belongs to regions;
+            neighbouring ones, also across corners, are one region.
+        resolution : {"auto", "pixels", "patches"}, default="auto"
         smoothing : float, default=0.0
             As in `anomaly_map`.
 
@@ -331,45 +337,25 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         """
         check_is_fitted(self)
         pandas = require("pandas", purpose="A table of regions")
-        images = self._images(X)
-        found = []
-        for index, regions in enumerate(
-            images.results(lambda image: regions_of(self._map(image, resolution, smoothing), share))
-        ):
+        images, scorer, found = self._images(X), self._scorer, []
+        of_images = images.results(lambda image: regions_of(*scorer.map(image, resolution, smoothing), share))
+        for index, regions in enumerate(of_images):
             found += [{"file": images.name(index), **region} for region in regions or []]
             found = sorted(found, key=lambda region: -region["score"])[:n_regions]
         ranked = [{**region, "rank": rank} for rank, region in enumerate(found, start=1)]
         return pandas.DataFrame(ranked, columns=list(COLUMNS))
 
+    @property
+    def _scorer(self):
+        return PatchScorer(self.estimator_, self._layout)
+
     def _images(self, X):
-        return Images(X, n_jobs=self.n_jobs, on_error=self.on_error, verbose=self.verbose)
+        kind = getattr(self, "_kind", None)
+        return Images(X, n_jobs=self.n_jobs, on_error=self.on_error, verbose=self.verbose, kind=kind)
 
     def _scores(self, images):
-        of_images = images.results(
-            lambda image: pooled(self._patch_scores(image).scores, self.pooling, self.top_fraction)
-        )
-        return np.array([np.nan if score is None else score for score in of_images])
-
-    def _blocks(self, image):
-        """Yield corners and patches, as the patch scorer takes them, block by block."""
-        check_channels(image, self.n_channels_)
-        for corners, patches in blocks(image, self._layout.on_grid(image), self._layout.patch_shape):
-            yield corners, as_taken_by(self.estimator_, patches)
-
-    def _patch_scores(self, image):
-        of_blocks = [(corners, self.estimator_.score_samples(patches)) for corners, patches in self._blocks(image)]
-        return PatchScores(*(np.concatenate(parts) for parts in zip(*of_blocks, strict=True)))
-
-    def _map(self, image, resolution, smoothing):
-        blend = Blend(image.shape[-2:], self._layout.patch_shape)
-        has_maps = resolution == "pixels" and hasattr(self.estimator_, "anomaly_map")
-        for corners, patches in self._blocks(image):
-            if has_maps:
-                blend.add(corners, self.estimator_.anomaly_map(patches))
-            else:
-                blend.add(corners, -self.estimator_.score_samples(patches)[:, np.newaxis, np.newaxis])
-        blended = blend.result()
-        return ndimage.gaussian_filter(blended, smoothing) if smoothing else blended
+        of_images = images.results(self._scorer.scores)
+        return np.array([np.nan if one is None else pooled(one.scores, *self._pooling) for one in of_images])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

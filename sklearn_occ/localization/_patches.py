@@ -58,11 +58,11 @@ class Blend:
             self._weight[place] += self._window
 
     def result(self):
-        """The blended map, float32 (H, W)."""
+        """The blended map, float32 (H, W), and where it is that of a patch, bool (H, W)."""
         covered = self._weight > 0
-        found = np.divide(self._sum, self._weight, out=self._sum, where=covered)
+        found = np.divide(self._sum, self._weight, out=np.zeros_like(self._sum), where=covered)
         found[~covered] = found[covered].min()
-        return found
+        return found, covered
 
 
 def _gaussian(side):

@@ -7,15 +7,17 @@ COLUMNS = ("file", "x", "y", "width", "height", "score", "rank")
 _EQUAL = 1e-5  # of the map's range: what blending leaves of equal values
 
 
-def regions_of(anomaly_map, share):
+def regions_of(anomaly_map, covered, share):
     """Connected regions of the highest pixels of a map.
 
     Parameters
     ----------
     anomaly_map : ndarray of shape (H, W)
         Higher = more anomalous.
+    covered : ndarray of bool, shape (H, W)
+        Pixels of patches that were scored, of which regions consist.
     share : float in (0, 1)
-        Of the pixels that belong to regions; more where the lowest of them has equals.
+        Of these pixels that belong to regions; more where the lowest of them has equals.
 
     Returns
     -------
@@ -23,8 +25,8 @@ def regions_of(anomaly_map, share):
         `x`, `y` (left and top), `width`, `height` in pixels, `score`, the highest value of the map inside. Pixels that
         touch at a corner are connected.
     """
-    limit = np.quantile(anomaly_map, 1 - share)
-    highest = anomaly_map >= limit - _EQUAL * np.ptp(anomaly_map)
+    values = anomaly_map[covered]
+    highest = covered & (anomaly_map >= np.quantile(values, 1 - share) - _EQUAL * np.ptp(values))
     labels, n_regions = ndimage.label(highest, structure=np.ones((3, 3)))
     peaks = ndimage.maximum(anomaly_map, labels, np.arange(1, n_regions + 1))
     return [

@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -91,13 +92,20 @@ def test_maps_of_reconstructions_show_pixels(images):
         np.testing.assert_allclose(found[top : top + 16, left : left + 16], expected, rtol=1e-4, atol=1e-7)
 
 
-def test_maps_of_patches_on_request(images):
-    occ = quick("CAE", stride=16).fit(images)
+def test_what_a_map_shows_by_default_and_on_request(images):
     image = images[0][:48, :64]
+    occ = quick("CAE", stride=16).fit(images)
     (found,), ((corners, scores),) = occ.anomaly_map([image], resolution="patches"), occ.score_patches([image])
     for (top, left), score in zip(corners, scores, strict=True):
         np.testing.assert_allclose(found[top : top + 16, left : left + 16], -score, rtol=1e-5)
     assert occ.find_regions([image], resolution="patches")["score"].max() == pytest.approx(-scores.min(), rel=1e-5)
+    assert (occ.anomaly_map([image])[0] != found).any()
+    svdd = quick("DeepSVDD", stride=16).fit(images)  # its gradients are no reconstruction's errors
+    by_default, patches, pixels = (svdd.anomaly_map([image], resolution=r)[0] for r in ("auto", "patches", "pixels"))
+    np.testing.assert_array_equal(by_default, patches)
+    assert (pixels != patches).any()
+    with pytest.raises(ValueError, match="resolution='pixels', but OCSVM has no anomaly_map"):
+        quick("OCSVM").fit(images).anomaly_map([image], resolution="pixels")
 
 
 def test_a_spot_lights_up(tissue):
@@ -154,10 +162,39 @@ def test_whole_numbers_are_shares_of_the_largest(dtype, images):
     np.testing.assert_allclose(occ.score_samples(whole), occ.score_samples(floats), rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, ">u2", ">f8"])
+def test_any_floats_and_byte_order(dtype, images):
+    occ = PatchDetector(clone(QUICK["CAE"]), patch_size=16, min_foreground=0.1, random_state=0)  # with Otsu's rule
+    scale = 65535 if dtype == ">u2" else 1
+    given = [np.rint(scale * image).astype(dtype) if scale > 1 else image.astype(dtype) for image in images]
+    floats = [np.asarray(image, np.float64) / scale for image in given]
+    np.testing.assert_allclose(occ.fit(given).score_samples(given), occ.fit(floats).score_samples(floats), rtol=1e-5)
+
+
+def test_whole_numbers_and_floats_beyond_one_are_not_mixed(images):
+    whole = [np.rint(255 * image).astype(np.uint8) for image in images]
+    floats = [image.astype(np.float32) for image in whole]
+    occ = quick().fit(whole)
+    with pytest.raises(ValueError, match="image 0 holds floats above 1, but .* whole numbers"):
+        occ.score_samples(floats)
+    np.testing.assert_array_equal(occ.score_samples([image / 255 for image in floats]), occ.score_samples(whole))
+    with pytest.raises(ValueError, match="image 0 holds whole numbers, .* floats above 1"):
+        quick().fit(floats).score_samples(whole)
+    with pytest.raises(ValueError, match="image 1 holds floats above 1"):
+        quick().fit([whole[0], floats[1]])
+
+
+def test_what_was_fitted_is_kept(images):
+    occ = quick(pooling="mean", contamination=None).fit(images)
+    scores = occ.score_samples(images)
+    occ.set_params(pooling="max", patch_size=8, stride=3)
+    np.testing.assert_array_equal(occ.score_samples(images), scores)
+    assert (occ.predict(images) == 1).all()
+
+
 def test_arrays_tensors_and_colour(tissue):
     stack = np.stack([tissue((3, 40, 48), k) for k in range(4)])
     occ = quick().fit(stack)
-    assert occ.n_channels_ == 3
     scores = occ.score_samples(stack)
     np.testing.assert_array_equal(scores, occ.score_samples(list(stack)))
     np.testing.assert_array_equal(scores, occ.score_samples(torch.from_numpy(stack)))
@@ -194,6 +231,9 @@ def test_images_held_out_are_held_out_whole(images):
     changed = [image if k not in rows else np.sqrt(image) for k, image in enumerate(images)]
     again = quick(validation_fraction=0.34, threshold_data="validation").fit(changed)
     np.testing.assert_array_equal(again.score_samples(images), everywhere)  # what is held out teaches nothing
+    on_train = quick(validation_fraction=0.34, threshold_data="train").fit(images)
+    assert len(on_train.calibration_scores_) == 4
+    assert not set(on_train.calibration_scores_) & set(held_out.calibration_scores_)
 
 
 class Rows(Callback):
@@ -205,7 +245,7 @@ class Rows(Callback):
         self.seen.append(dataset_train.clone())
 
 
-def test_a_network_gets_new_patches_in_each_epoch(images):
+def test_a_network_gets_new_patches_in_each_epoch(images, rng):
     Rows.seen.clear()
     occ = quick(n_patches=13).set_params(estimator__max_epochs=3, estimator__callbacks=[Rows()]).fit(images)
     first, second, third = Rows.seen
@@ -219,6 +259,10 @@ def test_a_network_gets_new_patches_in_each_epoch(images):
     }
     assert all(patch.numpy().tobytes() in windows for patch in torch.cat(Rows.seen)[:, 0])
     assert len(pickle.dumps(occ)) < len(pickle.dumps(quick().fit(images))) + 2**12  # no images
+    again = clone(occ.estimator_).fit(images[0][np.newaxis, :16, :16].repeat(4, axis=0) + rng.normal(size=(4, 16, 16)))
+    assert [type(callback) for callback in again.callbacks] == [Rows]  # no images of the detector's
+    assert not torch.equal(Rows.seen[-1], Rows.seen[0])
+    assert torch.equal(Rows.seen[-1], Rows.seen[-2])
 
 
 def test_random_patches_are_spread_over_images_and_need_tissue(tissue):
@@ -241,6 +285,27 @@ def test_random_patches_are_spread_over_images_and_need_tissue(tissue):
         for left in range(5)
     }
     assert all(patch.numpy().tobytes() in windows for patch in Rows.seen[0][:, 0])
+
+
+def test_fewer_patches_than_images_come_from_others_in_each_epoch(tissue):
+    images = [tissue((20, 20), k) * 0.1 + k for k in range(6)]
+    Rows.seen.clear()
+    quick(n_patches=2).set_params(estimator__max_epochs=8, estimator__callbacks=[Rows()]).fit(images)
+    of_epochs = [frozenset(rows.mean(dim=(1, 2, 3)).int().tolist()) for rows in Rows.seen]
+    assert all(len(of_epoch) == 2 for of_epoch in of_epochs)
+    assert len(set(of_epochs)) > 3
+
+
+def test_a_file_that_vanishes_while_a_network_trains_ends_the_fit(tissue, tmp_path):
+    paths = files_of([tissue((40, 48), k) for k in range(4)], tmp_path)
+
+    class Remove(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            (tmp_path / "2.png").unlink(missing_ok=True)
+
+    occ = quick(n_patches=9, on_error="skip").set_params(estimator__max_epochs=3, estimator__callbacks=[Remove()])
+    with pytest.warns(UserWarning, match="skipped"), pytest.raises(ValueError, match="of 9 patches are missing"):
+        occ.fit(paths)
 
 
 def test_a_killed_fit_on_new_patches_goes_on(images, tmp_path):
@@ -279,7 +344,10 @@ def test_streamed_rows_are_renewed_too(images, monkeypatch):
     ("bad", "message"),
     [
         (np.zeros((10, 40), np.float32), "has 10 x 40 pixels, expected at least a patch of 16 x 16"),
-        (np.full((40, 40), np.nan), "holds NaN or infinite values"),
+        (np.full((40, 40), np.nan), "holds NaN, infinite values or some beyond float32"),
+        (np.full((40, 40), 1e39), "holds NaN, infinite values or some beyond float32"),
+        (np.zeros((3, 40, 40), np.float32), "has 3 channels, expected no axis of channels"),
+        (np.zeros((40, 40), bool), "has dtype bool"),
         (np.zeros((40, 40), int), "has dtype int64, expected uint8, uint16 or floats"),
         (np.zeros(40), r"has shape \(40,\), expected \(H, W\)"),
     ],
@@ -314,7 +382,7 @@ def test_unusable_images_are_not_trained_on(images):
 
 
 def test_what_is_no_set_of_images(images, tmp_path):
-    with pytest.raises(ValueError, match="is one path, .* put it in a list"):
+    with pytest.raises(ValueError, match="is one file, .* put it in a list"):
         quick().fit(str(tmp_path / "a.png"))
     with pytest.raises(ValueError, match=r"array of shape \(60, 80\), expected \(n, H, W\)"):
         quick().fit(images[0])
@@ -322,24 +390,39 @@ def test_what_is_no_set_of_images(images, tmp_path):
         quick().fit([])
 
 
-def test_files_are_read_when_they_are_needed(tissue, tmp_path):
-    from PIL import Image
+def files_of(images, folder):
+    paths = [folder / f"{k}.png" for k in range(len(images))]
+    for image, path in zip(images, paths, strict=True):
+        Image.fromarray((255 * image).astype(np.uint8)).save(path)
+    return paths
 
-    paths = []
-    for k in range(4):
-        paths.append(tmp_path / f"{k}.png")
-        Image.fromarray((255 * tissue((40, 48 + k), k)).astype(np.uint8)).save(paths[-1])
+
+def test_files_are_read_when_they_are_needed(tissue, tmp_path):
+    paths = files_of([tissue((40, 48 + k), k) for k in range(4)], tmp_path)
     arrays = [np.asarray(Image.open(path)) for path in paths]
-    occ = quick(n_jobs=2).fit(paths)
+    occ = quick(n_jobs=2).fit(np.array(paths))
     np.testing.assert_array_equal(occ.score_samples(paths), quick().fit(arrays).score_samples(arrays))
+    np.testing.assert_array_equal(occ.score_samples(np.array([str(path) for path in paths])), occ.score_samples(paths))
     assert set(occ.find_regions(paths)["file"]) <= {str(path) for path in paths}
     (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    given = [paths[0], tmp_path / "bad.png", paths[1], tmp_path / "absent.png", np.zeros((3, 3), np.uint8)]
     with pytest.raises(ValueError, match="bad.png"):
-        occ.score_samples([paths[0], tmp_path / "bad.png", paths[1]])
+        occ.score_samples(given)
+    with pytest.raises(FileNotFoundError, match="absent.png"):
+        occ.score_samples(given[3:])
     occ.set_params(on_error="skip")
-    with pytest.warns(UserWarning, match="bad.png"):
-        scores = occ.score_samples([paths[0], tmp_path / "bad.png", paths[1], tmp_path / "bad.png"])
-    assert np.isnan(scores).tolist() == [False, True, False, True]
+    with pytest.warns(UserWarning, match=r"3 of 5 images were skipped: .*bad.png.*absent.png.*image 4 has 3 x 3"):
+        scores = occ.score_samples(given)
+    assert np.isnan(scores).tolist() == [False, True, False, True, True]
+
+
+def test_a_broken_file_is_warned_of_once_in_a_fit(tissue, tmp_path):
+    paths = files_of([tissue((40, 48), k) for k in range(4)], tmp_path)
+    paths[1].write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.warns(UserWarning) as caught:
+        occ = quick(on_error="skip").fit(paths)
+    assert len(caught) == 1
+    assert len(occ.calibration_scores_) == 3
 
 
 def test_slices_of_volumes_and_dicom_files(tissue, tmp_path):
@@ -409,12 +492,20 @@ def test_progress_is_said_every_ten_seconds(images, monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines() == ["3 of 6 images", "6 of 6 images"]
 
 
-def test_memory_is_bounded_by_a_block_of_patches(tissue):
-    occ = quick("OCSVM", patch_size=32, stride=4, n_patches=20).fit([tissue((64, 64), 0), tissue((64, 64), 1)])
-    image = np.tile(tissue((64, 64), 2), (12, 12))
-    all_patches = (768 // 4 - 7) ** 2 * 32 * 32 * 4
-    tracemalloc.start()
-    occ.score_samples([image])
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < all_patches / 2
+@pytest.mark.parametrize("foreground", [None, "otsu"])
+def test_memory_is_bounded_by_a_block_of_patches(tissue, foreground):
+    occ = quick("OCSVM", patch_size=32, stride=4, n_patches=20, foreground=foreground, min_foreground=0.0)
+    image = np.tile(tissue((64, 64), 0), (20, 20))
+
+    def peak(work):
+        tracemalloc.start()
+        work()
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    occ.fit([image, image.T])
+    few, block = 24 * image.size, 2**22 * 4  # bytes of some maps of the image, and of the patches in memory
+    assert peak(lambda: occ.fit([image, image.T])) < few + 3 * block
+    assert peak(lambda: occ.score_samples([image])) < few + 3 * block  # all patches are 400 MB
+    assert peak(lambda: occ.anomaly_map([image])) < few + 3 * block
