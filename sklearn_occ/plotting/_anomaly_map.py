@@ -1,9 +1,12 @@
 """AnomalyMapDisplay: where in an image the anomaly lies."""
 
+from os import PathLike
+
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, validate_params
 
 from .._input import as_array
+from ..datasets import NiftiSlice, read_image
 from ._axes import axes_grid, require_matplotlib, with_defaults
 from ._images import as_picture, check_image, show, value_range
 
@@ -77,8 +80,8 @@ class AnomalyMapDisplay:
         ----------
         estimator : fitted estimator with `anomaly_map`
             Its `reconstruct` is used where it has one.
-        image : array-like of shape (H, W) or (C, H, W)
-            One image, as the estimator takes them.
+        image : array-like of shape (H, W) or (C, H, W), or path
+            One image, as the estimator takes them, or a file that `sklearn_occ.datasets.read_image` reads.
         mask : array-like of shape (H, W), default=None
             See the class.
         ax, **plot_kw
@@ -89,7 +92,7 @@ class AnomalyMapDisplay:
         display : AnomalyMapDisplay
         """
         require_matplotlib(cls)
-        image = as_array(image)
+        image = read_image(image) if isinstance(image, str | PathLike | NiftiSlice) else as_array(image)
         check_image(image)
         batch = image[np.newaxis]
         reconstruction = estimator.reconstruct(batch)[0] if hasattr(estimator, "reconstruct") else None

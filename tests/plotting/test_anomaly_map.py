@@ -5,7 +5,9 @@ import pytest
 from conftest import quick
 from matplotlib import pyplot
 from matplotlib.colors import to_rgba
+from PIL import Image
 
+from sklearn_occ import PatchDetector, PCAReconstruction
 from sklearn_occ.plotting import AnomalyMapDisplay
 from sklearn_occ.plotting._anomaly_map import outline
 
@@ -175,3 +177,14 @@ def test_a_batch_and_an_estimator_without_maps_are_refused(image):
         AnomalyMapDisplay.from_estimator(quick("OCSVM"), image)
     with pytest.raises(ValueError, match=r"A sample has shape \(1, 1, 6, 8\)"):
         AnomalyMapDisplay.from_estimator(WholeImages(), image[None, None])
+
+
+def test_a_file_and_a_detector_of_patches(tmp_path, rng):
+    image = rng.integers(0, 256, size=(40, 50), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "image.png")
+    scorer = PCAReconstruction(n_components=4)
+    occ = PatchDetector(scorer, patch_size=16, foreground=None, random_state=0).fit([image, image[::-1]])
+    display = AnomalyMapDisplay.from_estimator(occ, tmp_path / "image.png")
+    np.testing.assert_array_equal(display.image, image)
+    np.testing.assert_array_equal(display.anomaly_map, occ.anomaly_map([image])[0])
+    assert display.reconstruction is None
