@@ -74,8 +74,8 @@ class PatchAutoencoder(BaseReconstruction):
     Warns
     -----
     ConvergenceWarning
-        When the reconstructions of all training rows are equal but for rounding: the units of a layer have died, as those
-        of rectified layers of two channels may.
+        When the reconstructions of all training rows are equal but for rounding: the units of a layer have died, as
+        those of rectified layers of two channels may.
 
     References
     ----------
