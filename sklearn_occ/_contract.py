@@ -75,7 +75,7 @@ class BaseOneClass(ThresholdMixin, ImageInputMixin, OutlierMixin, BaseEstimator)
         continues = self._continues()
         X = self._read_X(X, reset=not continues)
         rows = np.flatnonzero(majority_rows(y, len(X)))
-        if not continues:
+        if not self._keeps_seed():
             self._seed = check_random_state(self.random_state).randint(_LARGEST_SEED)
         self._training_rows, held_out = self._hold_out(rows)
         split = self.validation_fraction, len(rows)
@@ -132,6 +132,10 @@ class BaseOneClass(ThresholdMixin, ImageInputMixin, OutlierMixin, BaseEstimator)
     def _continues(self):
         """Whether this fit adds to an earlier one."""
         return False
+
+    def _keeps_seed(self):
+        """Whether this fit has the seed of an earlier one, and so holds out the same rows."""
+        return self._continues()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

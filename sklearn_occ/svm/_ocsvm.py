@@ -9,6 +9,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import OneClassSVM
 from sklearn.utils._param_validation import Interval, StrOptions
+from skorch.utils import get_map_location
 
 from .._contract import BaseOneClass
 from .._device import available_device
@@ -71,7 +72,8 @@ class OCSVM(BaseOneClass):
     warm_start : bool, default=False
         Whether "dual" starts from the solution of the last `fit` to the same rows, with another `nu` or `gamma` for
         instance. The result meets the same stopping rule. With another `nu` alone only the change is computed; with
-        another kernel little is gained. The last solution, two numbers for each row, is kept and pickled.
+        another kernel little is gained. The last solution, two numbers for each row, is kept and pickled. Of the same
+        rows the same are held out again, unless an int `random_state` was changed.
     contamination : "auto", float in (0, 0.5] or None, default="auto"
         "auto": the threshold is the solver's own, rho. A float: that share of the calibration rows lies
         below the threshold. None: the lowest of them is the threshold.
@@ -89,7 +91,8 @@ class OCSVM(BaseOneClass):
     n_iter_ : int
         Iterations of the solver: pairs of rows between which weight was moved.
     device_ : torch.device
-        Where kernels are computed.
+        Where kernels are computed; the CPU where a fit on CUDA is unpickled without one, of which skorch's
+        `DeviceWarning` tells.
     {threshold attributes}
 
     References
@@ -201,6 +204,9 @@ class OCSVM(BaseOneClass):
         variance = rows.var() if self.kernel not in ("linear", "precomputed") else 0.0
         return 1 / (rows.shape[1] * variance) if variance > 0 else 1.0
 
+    def _keeps_seed(self):
+        return self.warm_start and hasattr(self, "_seed") and not isinstance(self.random_state, Integral)
+
     def _is_worth_dual(self, n_rows, n_features):
         return self.warm_start or (self.kernel == "rbf" and self.nu * n_rows**2 * (n_features + 40) > _WORK_OF_LIBSVM)
 
@@ -266,10 +272,8 @@ class OCSVM(BaseOneClass):
         return scores
 
     def _kernel(self):
-        """The kernel, on the device that was fitted on, or on the CPU where there is no CUDA any more."""
-        device = self.device_ if self.device_.type == "cpu" or torch.cuda.is_available() else "cpu"
         parameters = {"gamma": self._gamma, "degree": self.degree, "coef0": self.coef0}
-        return Kernel(self.kernel, **parameters, origin=self._origin, radius=self._radius, device=device)
+        return Kernel(self.kernel, **parameters, origin=self._origin, radius=self._radius, device=self.device_)
 
     def _score_samples(self, X):
         if self.kernel == "precomputed":
@@ -278,6 +282,11 @@ class OCSVM(BaseOneClass):
 
     def _own_offset(self):
         return self._rho
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if hasattr(self, "device_"):
+            self.device_ = get_map_location(self.device_)  # the CPU, with a warning, where there is no CUDA any more
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -8,6 +8,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.svm import OneClassSVM
+from skorch.exceptions import DeviceWarning
 
 from sklearn_occ import OCSVM
 from sklearn_occ.svm import _dual, _kernels, _ocsvm, _pairs
@@ -175,6 +176,42 @@ def test_a_kernel_that_overflows_is_refused():
         OCSVM(kernel="linear", solver="dual").fit(table(50) * 1e160)
 
 
+def test_weight_moves_where_it_lowers_the_objective_most():
+    kernel = np.diag([1.0, 9.0, 1.0])  # row 1, the steepest, lowers it by 1 / (2 * 10), row 2 by 0.9^2 / (2 * 2)
+    alpha, gradient = np.array([0.0, 1.0, 1.0]), np.array([0.0, 1.0, 0.9])
+    assert _pairs.optimize(kernel, alpha, gradient, np.zeros(3), tol=0.0, max_iter=1) == 1
+    np.testing.assert_allclose(alpha, [0.45, 1.0, 0.55])
+
+
+def spy_on_rounds(monkeypatch):
+    """Pairs moved, and the tolerance, of each time that some rows are solved at once."""
+    rounds, optimize = [], _dual.optimize
+
+    def spy(*args, tol, max_iter):
+        rounds.append((optimize(*args, tol=tol, max_iter=max_iter), tol))
+        return rounds[-1][0]
+
+    monkeypatch.setattr(_dual, "optimize", spy)
+    return rounds
+
+
+def test_rows_solved_at_once_are_left_half_the_tolerance(monkeypatch):
+    rounds = spy_on_rounds(monkeypatch)
+    OCSVM(nu=0.1, solver="dual", tol=1e-6).fit(table(2000))
+    assert {tol for _, tol in rounds} == {0.5e-6}
+
+
+@pytest.mark.filterwarnings("ignore:The solver of OCSVM was ended")
+def test_no_round_moves_more_pairs_than_are_left(monkeypatch):
+    rounds = spy_on_rounds(monkeypatch)
+    params = {"nu": 0.1, "solver": "dual", "tol": 1e-8, "cache_size": 0.5}
+    OCSVM(**params).fit(table(2000))
+    ends = np.cumsum([moved for moved, _ in rounds])
+    assert len(ends) > 3
+    for limit in (ends[:-1] + ends[1:]) // 2:  # in the middle of every round but the first
+        assert OCSVM(max_iter=int(limit), **params).fit(table(2000)).n_iter_ <= limit
+
+
 def test_a_step_below_the_last_digit_of_a_weight_is_none():
     alpha, gradient = np.array([0.5, 0.5]), np.array([0.0, 1e-17])
     assert _pairs.optimize(np.eye(2), alpha, gradient, np.zeros(2), tol=0.0, max_iter=100) == 0
@@ -300,6 +337,24 @@ def test_a_warm_start_does_not_trust_other_rows():
     assert warm.set_params(warm_start=False).fit(other)._last_solution is None
 
 
+@pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)], ids=["None", "RandomState"])
+def test_a_warm_start_holds_out_the_same_rows(random_state, monkeypatch):
+    starts, solve = [], _ocsvm.solve_dual
+    monkeypatch.setattr(
+        _ocsvm, "solve_dual", lambda *a, start, **k: starts.append(start) or solve(*a, start=start, **k)
+    )
+    X, params = table(500), {"nu": 0.1, "solver": "dual", "validation_fraction": 0.2, "random_state": random_state}
+    warm = OCSVM(warm_start=True, **params).fit(X)
+    trained_on = warm._training_rows
+    np.testing.assert_array_equal(warm.set_params(nu=0.2).fit(X)._training_rows, trained_on)
+    assert starts[0] is None
+    assert starts[1] is not None
+    assert len(np.setdiff1d(warm.set_params(random_state=5).fit(X)._training_rows, trained_on))
+    cold = OCSVM(**params).fit(X)
+    trained_on = cold._training_rows
+    assert len(np.setdiff1d(cold.fit(X)._training_rows, trained_on))
+
+
 @pytest.mark.parametrize("contamination", [None, 0.1])
 def test_no_row_is_lost_to_rounding(contamination):
     X = table(1999)  # of which the 200th score from below is the threshold
@@ -336,6 +391,19 @@ def test_precomputed_matrix_is_the_matrix(rng):
 def test_an_absent_device_is_named():
     with pytest.raises(ValueError, match="device='cuda:77' of OCSVM is not available"):
         OCSVM(device="cuda:77").fit(table(10))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has CUDA")
+@pytest.mark.parametrize("solver", ["dual", "libsvm"])
+def test_a_model_fitted_on_cuda_unpickles_where_there_is_none(solver):
+    X = table(50)
+    occ = OCSVM(solver=solver).fit(X)
+    scores = occ.score_samples(X)
+    occ.device_ = torch.device("cuda")  # what a fit on CUDA leaves behind
+    with pytest.warns(DeviceWarning, match="no CUDA devices are available"):
+        loaded = pickle.loads(pickle.dumps(occ))
+    assert loaded.device_ == torch.device("cpu")
+    np.testing.assert_array_equal(loaded.score_samples(X), scores)
 
 
 @pytest.mark.gpu
