@@ -256,6 +256,7 @@ def test_an_accelerator_of_one_process_is_its_device(blobs):
 
     X, accelerator = blobs(40), Accelerator(cpu=True)
     occ = quick("CAE", device=accelerator).fit(X)
+    assert pickle.loads(pickle.dumps(occ)).device == "auto"
     assert occ.get_params()["device"] is accelerator
     assert occ.device_ == torch.device("cpu")
     assert_equal_bits(occ, quick("CAE", device="cpu").fit(X), X)

@@ -268,7 +268,7 @@ class BaseDeepOneClass(BaseOneClass):
         return torch.float64 if self.image_shape_ is None and self.net_.is_plain_in_eval_ else torch.float32
 
     def __getstate__(self):
-        state = super().__getstate__()
+        state = dict(super().__getstate__())  # which is the estimator's own
         if not isinstance(self.device, str | torch.device):  # an accelerator belongs to the processes that made it
             state["device"] = "auto"
         return state
