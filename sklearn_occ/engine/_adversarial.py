@@ -44,10 +44,10 @@ class AdversarialNet(OneClassNet):
                 if weight.requires_grad
             }
             if not weights:  # a network of the user's that is to stay as it is
-                losses.append(self.total(loss, n_rows).detach())
+                losses.append(self.processes.total(loss, n_rows).detach())
                 continue
             self.optimizer_.zero_grad()
-            losses.append(self.backward(loss, n_rows, list(weights.values())).detach())
+            losses.append(self.processes.backward(self, loss, n_rows, list(weights.values())).detach())
             if self.watched_:
                 self.notify("on_grad_computed", named_parameters=weights.items(), batch=batch, training=True)
             self.optimizer_.step()
@@ -59,10 +59,10 @@ class AdversarialNet(OneClassNet):
         with RandomStream(self.seed).generator() as generator:
             drawn = self.criterion_.draw(batch[0], generator)
         losses = [self._loss_of(player, drawn) for player in self.criterion_.players]
-        return self._noted(batch, [self.total(loss, len(batch[0])) for loss in losses])
+        return self._noted(batch, [self.processes.total(loss, len(batch[0])) for loss in losses])
 
     def _loss_of(self, player, drawn):
-        drawn = self.shares(*drawn)
+        drawn = self.processes.shares(*drawn)
         if not self._is_plain_now():  # a network may work in place
             drawn = [part.clone() for part in drawn]
         with self.private_random():

@@ -151,14 +151,14 @@ class BaseDeepOneClass(BaseOneClass):
             net = self._make_net([checkpoint] if checkpoint and is_main(self.device) else [])
             if checkpoint:
                 checkpoint.restore(net)
-        if net.processes is not None:
+        if net.processes.n_processes > 1:
             net.processes.agree(self._identity_of_start(net, X, X_valid))
         self._epochs_before = net.epochs_.get(LAST_STAGE, 0)
         return net
 
     def _end(self, net, X):
         """Keep the trained net."""
-        if net.processes is not None:
+        if net.processes.n_processes > 1:
             if net.interrupted_:
                 raise KeyboardInterrupt("the processes that train one net were interrupted at different steps.")
             net.processes.wait()  # for the one that writes the checkpoint

@@ -1,7 +1,6 @@
 """OneClassNet: the one skorch net. It trains in stages, on batches cut on the device."""
 
 from contextlib import nullcontext
-from itertools import chain
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from ._batches import ResidentBatches
 from ._compiled import CompiledFunctions
 from ._evaluation import evaluate_in_blocks
 from ._interruption import asked_by_callback
+from ._processes import ALONE
 from ._seeding import RandomStream, is_plain
 from ._streaming import HostRows, StreamedBatches
 
@@ -33,8 +33,8 @@ class OneClassNet(NeuralNet):
         In which the module runs in training (`torch.autocast`); weights, loss and scores have float32 or more.
     compiles : bool
         Whether `torch.compile` makes the loss of a plain module; the others run as they are.
-    processes : Processes, optional
-        Those that train this net together, each with a copy; None in a pickle.
+    processes : OneProcess or Processes
+        Those that train this net together, each with a copy; `ALONE` in a pickle.
     **kwargs
         As for `skorch.NeuralNet`.
 
@@ -59,7 +59,7 @@ class OneClassNet(NeuralNet):
         could be trained before.
     """
 
-    def __init__(self, module, criterion, *, seed=0, precision="float32", compiles=False, processes=None, **kwargs):
+    def __init__(self, module, criterion, *, seed=0, precision="float32", compiles=False, processes=ALONE, **kwargs):
         super().__init__(module, criterion, train_split=None, **kwargs)
         self.seed = seed
         self.precision = precision
@@ -192,7 +192,7 @@ class OneClassNet(NeuralNet):
             return
         self._set_training(training)
         self.watched_ = self._is_watched()
-        with nullcontext() if self.processes is None else self.processes.one_pass(self, training):
+        with self.processes.one_pass(self, training):
             if self.watched_:
                 super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
                 loss = self.history[-1, "batches", :, prefix + "_loss"][-1]
@@ -232,36 +232,14 @@ class OneClassNet(NeuralNet):
 
     def train_step_single(self, batch, **fit_params):
         """Loss and gradients of one batch; the mode was set when the epoch began."""
-        (x,) = self.shares(batch[0])
+        (x,) = self.processes.shares(batch[0])
         outputs, loss = self.run_compiled(self._outputs_and_loss, x)
-        return {"loss": self.backward(loss, len(batch[0])), "y_pred": outputs}
+        return {"loss": self.processes.backward(self, loss, len(batch[0])), "y_pred": outputs}
 
     def validation_step(self, batch, **fit_params):
         """Loss of one batch of rows held out."""
-        step = super().validation_step((*self.shares(batch[0]), None), **fit_params)
-        return {**step, "loss": self.total(step["loss"], len(batch[0]))}
-
-    def shares(self, *parts):
-        """What this process takes of the tensors of a batch, which all have its rows: everything if it is alone."""
-        return parts if self.processes is None else [part[self.processes.rows_of(len(part))] for part in parts]
-
-    def backward(self, loss, n_rows, weights=None):
-        """Gradients of a loss with respect to some weights (default: all); return the loss.
-
-        With several processes `loss` is that of this one's rows; gradients and what is returned are those of the whole
-        batch of `n_rows` rows.
-        """
-        if self.processes is None:
-            loss.backward(inputs=weights)
-            return loss
-        part = self.processes.weight_of(n_rows) * loss
-        part.backward(inputs=weights)
-        every = chain(self.module_.parameters(), self.criterion_.parameters()) if weights is None else weights
-        return self.processes.total(part, [weight.grad for weight in every if weight.grad is not None])
-
-    def total(self, loss, n_rows):
-        """Loss of a batch from that of this process's rows."""
-        return loss if self.processes is None else self.processes.total(self.processes.weight_of(n_rows) * loss)
+        step = super().validation_step((*self.processes.shares(batch[0]), None), **fit_params)
+        return {**step, "loss": self.processes.total(step["loss"], len(batch[0]))}
 
     def _outputs_and_loss(self, x):
         outputs = self.infer(x)
@@ -352,5 +330,5 @@ class OneClassNet(NeuralNet):
         # module and criterion are the very objects module_ and criterion_ hold, which skorch moves to the CPU
         # where there is no CUDA; left here they would be stored twice, and as CUDA tensors.
         state = super().__getstate__()
-        state["module"], state["criterion"], state["processes"] = type(self.module), type(self.criterion), None
+        state["module"], state["criterion"], state["processes"] = type(self.module), type(self.criterion), ALONE
         return state

@@ -1,7 +1,8 @@
-"""Processes: several of them train one net, each on its rows of every batch."""
+"""Processes: several of them train one net, each on its rows of every batch; usually it is one, with all rows."""
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from itertools import chain
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ def has_several(device):
 
 
 def processes_of(device, name, batch_size):
-    """`Processes` where a `device=` parameter is the accelerator of several, else None.
+    """`Processes` where a `device=` parameter is the accelerator of several, else `ALONE`.
 
     Raises
     ------
@@ -32,7 +33,7 @@ def processes_of(device, name, batch_size):
         `name` is that of the estimator.
     """
     if not hasattr(device, "num_processes"):
-        return None
+        return ALONE
     launch, precision = device.distributed_type.value, device.mixed_precision
     if launch not in _LAUNCHES:
         raise ValueError(
@@ -46,7 +47,7 @@ def processes_of(device, name, batch_size):
             f"set precision and batch_size of {name}."
         )
     if not has_several(device):
-        return None
+        return ALONE
     if threading.current_thread() is not threading.main_thread():
         raise ValueError(
             f"{name} was fitted in a thread with an accelerator of several processes, where the sums of two fits could "
@@ -58,6 +59,28 @@ def processes_of(device, name, batch_size):
             f"{device.num_processes} processes; set it to at least {_LEAST_ROWS * device.num_processes}."
         )
     return Processes(device)
+
+
+class OneProcess:
+    """A process that trains a net by itself; the methods are those of `Processes`."""
+
+    n_processes = 1
+
+    def shares(self, *parts):
+        return parts
+
+    def backward(self, net, loss, n_rows, weights=None):
+        loss.backward(inputs=weights)
+        return loss
+
+    def total(self, loss, n_rows):
+        return loss
+
+    def one_pass(self, net, training):
+        return nullcontext()
+
+
+ALONE = OneProcess()
 
 
 class Processes:
@@ -77,22 +100,23 @@ class Processes:
         self.n_processes = accelerator.num_processes
         self.index = accelerator.process_index
 
-    def rows_of(self, n_rows):
-        """Slice of the rows of a batch that this process takes."""
-        if n_rows < _LEAST_ROWS * self.n_processes:
-            return slice(None)
-        return slice(n_rows * self.index // self.n_processes, n_rows * (self.index + 1) // self.n_processes)
+    def shares(self, *parts):
+        """What this process takes of the tensors of a batch, which all have its rows."""
+        return [part[self._rows_of(len(part))] for part in parts]
 
-    def weight_of(self, n_rows):
-        """Weight of the loss of these rows, `b_r / b`."""
-        rows = self.rows_of(n_rows)
-        return 1 / self.n_processes if rows == slice(None) else (rows.stop - rows.start) / n_rows
+    def backward(self, net, loss, n_rows, weights=None):
+        """Gradients with respect to some weights of a net (default: all) and loss of a batch of `n_rows` rows.
 
-    def total(self, part, gradients=()):
-        """Sum of this process's weighted loss and all others'; gradients are replaced by their sums."""
-        total = part.detach().to(gradients[0] if gradients else part, copy=True)
-        self._exchange([*gradients, total], "sum")
-        return total
+        `loss` is that of this process's rows.
+        """
+        part = self._weight_of(n_rows) * loss
+        part.backward(inputs=weights)
+        every = chain(net.module_.parameters(), net.criterion_.parameters()) if weights is None else weights
+        return self._sum(part, [weight.grad for weight in every if weight.grad is not None])
+
+    def total(self, loss, n_rows):
+        """Loss of a batch from that of this process's rows."""
+        return self._sum(self._weight_of(n_rows) * loss, [])
 
     @contextmanager
     def one_pass(self, net, training):
@@ -108,6 +132,22 @@ class Processes:
             net.stream_of_share_ = None
         if training:
             self._exchange([buffer for buffer in net.module_.buffers() if buffer.is_floating_point()], "mean")
+
+    def _rows_of(self, n_rows):
+        if n_rows < _LEAST_ROWS * self.n_processes:
+            return slice(None)
+        return slice(n_rows * self.index // self.n_processes, n_rows * (self.index + 1) // self.n_processes)
+
+    def _weight_of(self, n_rows):
+        """Weight of the loss of these rows, `b_r / b`."""
+        rows = self._rows_of(n_rows)
+        return 1 / self.n_processes if rows == slice(None) else (rows.stop - rows.start) / n_rows
+
+    def _sum(self, part, gradients):
+        """Sum of this process's weighted loss and all others'; gradients are replaced by their sums."""
+        total = part.detach().to(gradients[0] if gradients else part, copy=True)
+        self._exchange([*gradients, total], "sum")
+        return total
 
     def _exchange(self, tensors, reduction):
         """Replace tensors by their sums or means over the processes, in one message."""
