@@ -18,6 +18,8 @@ from ._dual import solve_dual
 from ._kernels import Kernel, KernelMatrix, PrecomputedMatrix, expansion, rows_as_vectors, spread
 
 _PAIRS = 1000, 0.5  # in all and for each row, after which "auto" leaves a problem to libsvm
+_MOST_ROWS_AT_ONCE = 2048  # whose kernel takes 32 MiB
+_LEAST_NU_AT_ONCE = 0.1  # from which libsvm, which computes column by column, needs a large part of the kernel
 _WORK_OF_LIBSVM = 4e8  # nu n^2 (d + 40) from which the dual solver was faster, some tenths of a second
 
 
@@ -55,14 +57,15 @@ class OCSVM(BaseOneClass):
         `OneClassSVM`. Both have the same stopping rule, and where the kernel is positive definite the same solution;
         the sigmoid kernel is not, and then each finds a point where the rule holds. "auto" takes "dual" for the
         kernel "rbf" and many rows, and for a warm start, and begins anew with libsvm where the rule is not met after
-        half as many pairs as there are rows, as with narrow kernels.
+        half as many pairs as there are rows, as with narrow kernels. Of up to 2048 rows, "rbf" and nu of 0.1 or more it
+        computes the whole kernel as one product of matrices and gives it to libsvm, whose own differs by rounding.
     tol : float, default=1e-3
         Tolerance of the solver's stopping rule, in units of the score; "dual" takes at most 1e-4 of the largest score,
         and leaves differences that are no more than rounding.
     shrinking : bool, default=True
         Whether libsvm leaves out rows that have reached a bound.
     cache_size : float, default=200
-        Memory in MB: of the kernel of the rows that "dual" solves at once, of libsvm's kernel cache.
+        Memory in MB: of the kernel of the rows that "dual" or "auto" solve at once, of libsvm's kernel cache.
     max_iter : int, default=-1
         Limit on the solver's iterations; -1 sets none for libsvm, and for "dual" 200 000, or 100 for each row if
         that is more. A `ConvergenceWarning` says where it was met.
@@ -192,6 +195,8 @@ class OCSVM(BaseOneClass):
             self._last_solution = None
         if self.nu == 1:
             return self._weigh_all_rows(rows)
+        if self.solver == "auto" and self._is_worth_whole_kernel(len(rows)):
+            return self._solve_by_libsvm(rows, KernelMatrix(self._kernel(), rows).block(slice(None)))
         if self.solver == "libsvm" or (self.solver == "auto" and not self._is_worth_dual(*rows.shape)):
             return self._solve_by_libsvm(rows)
         return self._solve_dual(rows)
@@ -206,6 +211,11 @@ class OCSVM(BaseOneClass):
 
     def _keeps_seed(self):
         return self.warm_start and hasattr(self, "_seed") and not isinstance(self.random_state, Integral)
+
+    def _is_worth_whole_kernel(self, n_rows):
+        most = min(_MOST_ROWS_AT_ONCE, (self.cache_size * 2**20 / 8) ** 0.5)
+        is_product = self.kernel == "rbf" and not self._kernel().is_direct
+        return is_product and not self.warm_start and self.nu >= _LEAST_NU_AT_ONCE and n_rows <= most
 
     def _is_worth_dual(self, n_rows, n_features):
         return self.warm_start or (self.kernel == "rbf" and self.nu * n_rows**2 * (n_features + 40) > _WORK_OF_LIBSVM)
@@ -241,9 +251,10 @@ class OCSVM(BaseOneClass):
         self._rho = solution.rho
         return solution.gradient if self.contamination == "auto" else None  # else a threshold may be a row's very score
 
-    def _solve_by_libsvm(self, rows):
+    def _solve_by_libsvm(self, rows, values=None):
+        """Solve by libsvm, which gets the kernel of the rows where its `values` are known."""
         solver = OneClassSVM(
-            kernel=self.kernel,
+            kernel=self.kernel if values is None else "precomputed",
             gamma=self._gamma,
             nu=self.nu,
             degree=self.degree,
@@ -254,12 +265,15 @@ class OCSVM(BaseOneClass):
             max_iter=self.max_iter,
         )
         solver.random_state = self._seed  # no parameter, and without effect: else fit draws from NumPy's generator
-        solver.fit(rows)
+        solver.fit(rows if values is None else values)
         self.support_ = self._training_rows[solver.support_]
-        self.support_vectors_ = solver.support_vectors_
+        self.support_vectors_ = solver.support_vectors_ if values is None else rows[solver.support_]
         self.dual_coef_ = solver.dual_coef_
         self.n_iter_ = solver.n_iter_
         self._rho = float(solver.offset_[0])
+        if values is None or self.contamination != "auto":
+            return None
+        return PrecomputedMatrix(values).times(solver.support_, solver.dual_coef_[0])
 
     def _weigh_all_rows(self, rows):
         # nu = 1 leaves one solution, alpha_i = 1, for which no finite rho is the best; its limit is the highest score.

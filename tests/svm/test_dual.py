@@ -256,7 +256,26 @@ def test_precomputed_kernel():
         np.testing.assert_allclose(ours.decision_function(K), direct.decision_function(X), atol=1e-9)
 
 
+@pytest.mark.parametrize("contamination", ["auto", 0.1])
+def test_auto_gives_libsvm_the_whole_kernel_of_few_rows(contamination, monkeypatch):
+    sizes, block = [], KernelMatrix.block
+    monkeypatch.setattr(KernelMatrix, "block", lambda *a: sizes.append(len(a[0])) or block(*a))
+    X, y = table(800), np.where(np.arange(800) % 4 == 0, -1, 1)
+    params = {"nu": 0.15, "tol": 1e-6}
+    ours, theirs = OCSVM(contamination=contamination, **params).fit(X, y), OneClassSVM(**params).fit(X[y == 1])
+    assert sizes == [600]
+    np.testing.assert_array_equal(ours.support_, np.flatnonzero(y == 1)[theirs.support_])
+    np.testing.assert_array_equal(ours.support_vectors_, theirs.support_vectors_)
+    np.testing.assert_allclose(ours.dual_coef_, theirs.dual_coef_, atol=1e-3)
+    np.testing.assert_allclose(ours.calibration_scores_, np.sort(theirs.score_samples(X[y == 1])), rtol=1e-5)
+    assert ours._own_offset() == pytest.approx(theirs.offset_[0], rel=1e-6)
+    for other in ({"nu": 0.05}, {"solver": "libsvm"}, {"kernel": "poly"}, {"cache_size": 2.0}, {"gamma": 1e9}):
+        OCSVM(**{"nu": 0.15, **other}).fit(X[:600])
+    assert sizes == [600]
+
+
 def test_auto_takes_libsvm_for_few_rows_and_for_hard_kernels(monkeypatch):
+    monkeypatch.setattr(_ocsvm, "_MOST_ROWS_AT_ONCE", 0)
     X = table(300)
     calls = []
     solve = _ocsvm.solve_dual
