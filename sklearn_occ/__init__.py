@@ -6,6 +6,7 @@ from .ensemble import SeedEnsemble
 from .hypersphere import DeepSVDD
 from .localization import PatchDetector
 from .reconstruction import CAE, SAE, ConOCC, PatchAutoencoder, PCAReconstruction
+from .self_supervised import TEND
 from .svm import COCSVM, OCSVM
 
 __version__ = "0.1.0"
@@ -15,6 +16,7 @@ __all__ = [
     "DAGMM",
     "OCSVM",
     "SAE",
+    "TEND",
     "AnoGAN",
     "ConOCC",
     "DeepSVDD",

@@ -11,6 +11,7 @@ from sklearn_occ import (
     DAGMM,
     OCSVM,
     SAE,
+    TEND,
     AnoGAN,
     ConOCC,
     DeepSVDD,
@@ -30,6 +31,7 @@ ESTIMATORS = [
     ConOCC(max_epochs=2),
     DeepSVDD(pretrain_epochs=1, max_epochs=2),
     DAGMM(max_epochs=2),
+    TEND(pretrain_epochs=1, max_epochs=2),
     AnoGAN(max_epochs=2, search_steps=5),
     SeedEnsemble(CAE(max_epochs=2), n_estimators=2),
 ]

@@ -2,22 +2,27 @@
 
 from ._adversarial import AdversarialNet
 from ._autoencoder import BaseAutoencoder, BaseReconstruction
+from ._batches import as_network_input
 from ._codes import BaseCodes, DecodingMixin
 from ._deep import BaseDeepOneClass
+from ._net import LAST_STAGE, OneClassNet
 from ._seeding import RandomStream
 from ._stacked import StackingError, fit_stacked, runs_on_cuda
 from ._statistics import all_codes, count_distinct, total_variance
 
 __all__ = [
+    "LAST_STAGE",
     "AdversarialNet",
     "BaseAutoencoder",
     "BaseCodes",
     "BaseDeepOneClass",
     "BaseReconstruction",
     "DecodingMixin",
+    "OneClassNet",
     "RandomStream",
     "StackingError",
     "all_codes",
+    "as_network_input",
     "count_distinct",
     "fit_stacked",
     "runs_on_cuda",

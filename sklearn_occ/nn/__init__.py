@@ -10,7 +10,9 @@ from ._augmentation import AUGMENTATIONS, random_flip, random_shift
 from ._autoencoder import Autoencoder, build_decoder, build_encoder, default_code_width
 from ._convolutional import ConvDecoder, ConvEncoder
 from ._dense import DenseDecoder, DenseEncoder
+from ._distortions import random_distortion, random_permutation, random_resampling
 from ._losses import ReconstructionLoss, mean_squared_error, squared_error
+from ._margin import MapDecoder, MapEncoder, MarginHead, MarginNetwork, map_code_width
 from ._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
 from ._patches import PatchDecoder, PatchEncoder, patch_code_width
 
@@ -23,6 +25,10 @@ __all__ = [
     "DenseEncoder",
     "Discriminator",
     "GenerativeAdversarial",
+    "MapDecoder",
+    "MapEncoder",
+    "MarginHead",
+    "MarginNetwork",
     "MixtureAutoencoder",
     "PatchDecoder",
     "PatchEncoder",
@@ -32,11 +38,15 @@ __all__ = [
     "build_encoder",
     "default_code_width",
     "default_table_generator",
+    "map_code_width",
     "mean_squared_error",
     "mixture_log_density",
     "mixture_statistics",
     "patch_code_width",
+    "random_distortion",
     "random_flip",
+    "random_permutation",
+    "random_resampling",
     "random_shift",
     "squared_error",
 ]

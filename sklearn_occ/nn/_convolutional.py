@@ -85,14 +85,19 @@ class ConvDecoder(nn.Module):
 def feature_maps(image_shape, channels, growth=_CHANNEL_GROWTH):
     """`(channels, (height, width))` of the image and of every stage, whose channels double up to `growth` times."""
     n_channels, *sides = image_shape
-    if min(sides) < _SMALLEST_SIDE:
-        raise ValueError(
-            f"Images of {sides[0]} x {sides[1]} pixels are too small for the default network, which needs at least "
-            f"{_SMALLEST_SIDE} x {_SMALLEST_SIDE}; enlarge them, or pass networks of your own."
-        )
+    refuse_small(sides)
     maps = [(n_channels, tuple(sides))]
     n_next = channels
     while (min(maps[-1][1]) + 1) // 2 >= _SMALLEST_MAP:
         maps.append((n_next, tuple((side + 1) // 2 for side in maps[-1][1])))
         n_next = min(2 * n_next, growth * channels)
     return maps
+
+
+def refuse_small(sides):
+    """Refuse images that leave no map to a default network."""
+    if min(sides) < _SMALLEST_SIDE:
+        raise ValueError(
+            f"Images of {sides[0]} x {sides[1]} pixels are too small for the default network, which needs at least "
+            f"{_SMALLEST_SIDE} x {_SMALLEST_SIDE}; enlarge them, or pass networks of your own."
+        )

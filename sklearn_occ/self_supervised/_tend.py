@@ -1,0 +1,322 @@
+"""TEND: an encoder of the majority, and a head that keeps distorted rows apart from it."""
+
+import warnings
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import Callback
+
+from .._docstrings import with_shared_docs
+from ..engine import LAST_STAGE, BaseAutoencoder, RandomStream, as_network_input
+from ..nn import MapDecoder, MapEncoder, MarginHead, MarginNetwork, default_code_width, map_code_width
+from ._drawing_net import DrawingNet
+from ._margin_loss import MarginLoss
+
+_MOST_DISTORTED = 1000  # rows that the check of a trained network distorts
+_LEAST_DISTANCE = 1e-2  # of distorted rows from the centre, in units of the margin
+
+
+@with_shared_docs
+class TEND(BaseAutoencoder):
+    """Transformation-based embedding learning for novelty detection: what tells rows from distorted ones.
+
+    ::
+
+        c = head(E(x)), 512 numbers;  p = sigmoid(linear(c)), the probability that x is distorted
+        D(x)  = sum_j (c_j - O_j)^2
+        loss  = cross-entropy of p, rows against distorted rows            (mean over both)
+                + mean over rows of D(x) + mean over distorted rows of max(0, R - D(x'))
+        score = -(lambda_ p + (1 - lambda_) D(x) / R), at most 0
+
+    Training has two stages. First encoder and decoder are trained as an autoencoder, `pretrain_epochs` epochs of
+    `sum_j (D(E(x))_j - x_j)^2`. Then the encoder is frozen, batch normalisation included, and the head is trained:
+    `warm_up_epochs` epochs of the cross-entropy alone, then `O` is set to the mean of `c` over the training rows in
+    eval mode, then all three terms; `O` stays.
+
+    In each step each image is distorted in one of six ways (`nn.random_distortion`): barrel, perspective, arc, polar,
+    tile, affine. The other half of the batch are the same images moved by up to half a pixel with the same
+    interpolation, so that the head cannot tell them by its traces. Rows of a table are distorted by permuting the
+    standardised features of each row and stretching them by 1 to 3; they are not resampled.
+
+    Parameters
+    ----------
+    margin : float, default=150.0
+        Squared distance R from `O` beyond which distorted rows should lie, in squared units of `c`. The thesis has
+        150, 250 and 500.
+    lambda_ : float in [0, 1], default=0.5
+        Weight of `p` in the score. With 1 the score is `-p` alone, which is the same number for all rows whose logit
+        is above 37.
+    classifier : bool, default=True
+        False leaves the cross-entropy out of the loss, and with it the warm-up, and `p` out of the score: the thesis's
+        MarginLearner, `score = -D(x) / R`.
+    freeze_encoder : bool, default=True
+        False trains the encoder on in the second stage, as the authors' released code does.
+    pretrain_epochs : int, default=100
+        Epochs of the autoencoder, at least 0. The thesis has 50 to 150 for each network.
+    warm_up_epochs : int, default=10
+        Epochs of the second stage before `O` is set, at least 0. At most half of `max_epochs` count, so that the
+        margin acts in every fit of two epochs or more; see `warm_up_epochs_`.
+    amplitude : float in (0, 1], default=1.0
+        Share of the distortions: of the way that each pixel moves, or that the features of a row of a table change.
+    encoder : torch.nn.Module or callable, default=None
+        A module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a factory
+        `encoder(shape, n_components)` that returns one; shape is (C, H, W), or (n_features,) for a table. None:
+        for images `nn.MapEncoder`, for a table linear layers (`nn.DenseEncoder`).
+    decoder : torch.nn.Module or callable, default=None
+        The way back, (b, n_components) -> (b, *shape), or a factory `decoder(n_components, shape)`. It ends
+        without an activation; `output_activation` follows it.
+    n_components : int, default=None
+        Width of the code. None: for images that of the last map, 8192 at 128 x 128, any other puts a dense layer on
+        either side; half of the features of a table, at most 32; or what a given `encoder` has. The head begins with a
+        convolution where the code is a map, else with a dense layer (`nn.MarginHead`).
+    channels : int, default=16
+        Channels of the first stage of the default network of images (16 in the thesis); the following stages double
+        them, up to 16 times.
+    output_activation : {"auto", "sigmoid", "linear"}, default="auto"
+        Of the autoencoder. "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it
+        by hand where a fold of a cross-validation could differ.
+    lr : float, default=1e-3
+        Learning rate of both stages, the thesis's.
+    max_epochs : int, default=100
+        Epochs of the second stage, warm-up included.
+    batch_size : int, default=32
+        Rows of a training step, as in the released code; in the second stage as many distorted ones besides.
+    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
+        "sgd" has momentum 0.9. A callable is a `torch.optim` class or a function
+        `optimizer(parameters, lr=, weight_decay=)`.
+    {weight decay}
+    contamination : float in (0, 0.5] or None, default=0.1
+        Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
+    {threshold parameters}
+    {engine parameters}
+
+    Attributes
+    ----------
+    center_ : ndarray of shape (512,)
+        The centre `O`.
+    warm_up_epochs_ : int
+        Epochs before `O` was set: `min(warm_up_epochs, max_epochs // 2)`; 0 without `classifier`.
+    n_components_ : int
+        Width of the code.
+    output_activation_ : str
+        "sigmoid" or "linear", of the decoder of the first stage.
+    {deep attributes}
+    {threshold attributes}
+
+    Warns
+    -----
+    ConvergenceWarning
+        When the head has collapsed onto `O`: the mean `D` of distorted training rows (the first 1000) is below 1 % of
+        `margin`, and below half of what it was when `O` was set.
+
+    Notes
+    -----
+    The loss gains two terms when `O` is set, so a callback that monitors it (EarlyStopping) sees it rise there; give it
+    a patience longer than `warm_up_epochs_`. Scored images are not moved. `lambda_` is read when rows are
+    scored; after a change the threshold is still that of the old score until `fit` is called again.
+
+    References
+    ----------
+    Guo, thesis on novelty detection and shifts of medical images, section 4.1, equations 4.1 to 4.4 and table 4.1; the
+    1 / K of equation 4.3 is read as the mean over a batch. Ranges of the distortions are those of its released code,
+    https://github.com/XiaoyuanGuo/TEND_MedicalNoveltyDetection, which interpolates the distorted images alone, trains
+    the encoder on, and sets the weight in the score to 0.9.
+
+    Examples
+    --------
+    >>> from sklearn_occ import TEND
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> digits = load_one_class_digits(majority=0)
+    >>> occ = TEND(pretrain_epochs=2, max_epochs=4, random_state=0).fit(digits.X_train)
+    >>> occ.center_.shape, occ.warm_up_epochs_
+    ((512,), 2)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseAutoencoder._parameter_constraints,
+        "margin": [Interval(Real, 0, None, closed="neither")],
+        "lambda_": [Interval(Real, 0, 1, closed="both")],
+        "classifier": ["boolean"],
+        "freeze_encoder": ["boolean"],
+        "pretrain_epochs": [Interval(Integral, 0, None, closed="left")],
+        "warm_up_epochs": [Interval(Integral, 0, None, closed="left")],
+        "amplitude": [Interval(Real, 0, 1, closed="right")],
+    }
+    _net_class = DrawingNet
+
+    def __init__(
+        self,
+        *,
+        margin=150.0,
+        lambda_=0.5,
+        classifier=True,
+        freeze_encoder=True,
+        pretrain_epochs=100,
+        warm_up_epochs=10,
+        amplitude=1.0,
+        encoder=None,
+        decoder=None,
+        n_components=None,
+        channels=16,
+        output_activation="auto",
+        lr=1e-3,
+        max_epochs=100,
+        batch_size=32,
+        optimizer="adam",
+        weight_decay=0.0,
+        contamination=0.1,
+        threshold_data="train",
+        validation_fraction=None,
+        image_shape=None,
+        random_state=None,
+        callbacks=None,
+        device="auto",
+        precision="float32",
+        compile=False,
+        verbose=0,
+        warm_start=False,
+        checkpoint=None,
+    ):
+        super().__init__(
+            encoder=encoder,
+            decoder=decoder,
+            n_components=n_components,
+            channels=channels,
+            output_activation=output_activation,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            contamination=contamination,
+            threshold_data=threshold_data,
+            validation_fraction=validation_fraction,
+            image_shape=image_shape,
+            random_state=random_state,
+            callbacks=callbacks,
+            device=device,
+            precision=precision,
+            compile=compile,
+            verbose=verbose,
+            warm_start=warm_start,
+            checkpoint=checkpoint,
+        )
+        self.margin = margin
+        self.lambda_ = lambda_
+        self.classifier = classifier
+        self.freeze_encoder = freeze_encoder
+        self.pretrain_epochs = pretrain_epochs
+        self.warm_up_epochs = warm_up_epochs
+        self.amplitude = amplitude
+
+    @property
+    def center_(self):
+        """Centre of the embeddings."""
+        return self.net_.criterion_.center.cpu().numpy().copy()
+
+    def score_parts(self, X):
+        """Return the two parts of the score of each row, lower = majority.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        probability, distance : ndarray of shape (n,), float64
+            `p` in [0, 1] and `D / R`, at least 0.
+        """
+        check_is_fitted(self)
+        parts = self._evaluate(self._read_X(X, reset=False), self.net_.criterion_.parts)
+        return parts[:, 0], parts[:, 1]
+
+    def _prepare(self, X):
+        super()._prepare(X)
+        self.warm_up_epochs_ = min(self.warm_up_epochs, self.max_epochs // 2) if self.classifier else 0
+
+    def _default_code_width(self, shape):
+        return map_code_width(shape, self.channels) if len(shape) == 3 else default_code_width(shape)
+
+    def _default_networks(self, shape):
+        if len(shape) != 3:
+            return None, None
+        return partial(MapEncoder, channels=self.channels), partial(MapDecoder, channels=self.channels)
+
+    def _make_module(self):
+        autoencoder = super()._make_module()
+        head = MarginHead(getattr(autoencoder.encoder, "code_shape", (self.n_components_,)))
+        return MarginNetwork(autoencoder.encoder, autoencoder.decoder, head)
+
+    def _make_criterion(self):
+        return MarginLoss(self.margin, self.lambda_, self.classifier, self.amplitude, self._shape_of_rows)
+
+    def _make_callbacks(self):
+        return [("margin", MarginSchedule(self.warm_up_epochs_))]
+
+    def _train(self, net, X, X_valid):
+        if not net.epochs_.get(LAST_STAGE):
+            if net.criterion_.is_table:
+                net.criterion_.set_scale(net.get_iterator(X))
+            net.module_.pretrains, net.criterion_.phase = True, "reconstruction"
+            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
+            net.module_.pretrains = False
+        if self.freeze_encoder:
+            net.freeze("encoder")
+        super()._train(net, X, X_valid)
+
+    def _check_trained(self, net, X):
+        distance, first = distorted_distance(net, X), float(net.criterion_.first_distance)
+        if distance < _LEAST_DISTANCE * self.margin and distance < first / 2:
+            warnings.warn(
+                f"The head of {type(self).__name__} has collapsed onto its centre: distorted training rows have a mean "
+                f"squared distance of {distance:.2g} from it, below {_LEAST_DISTANCE:g} of the margin, "
+                f"{self.margin:g}; it was {first:.2g} when the centre was set. Lower lr, now {self.lr:g}, or train "
+                "fewer epochs.",
+                ConvergenceWarning,
+                stacklevel=7,
+            )
+
+
+class MarginSchedule(Callback):
+    """Set the phase of the loss, and the centre once, from the number of epochs trained alone.
+
+    Parameters
+    ----------
+    warm_up_epochs : int
+        Epochs before the centre is set.
+    """
+
+    def __init__(self, warm_up_epochs):
+        self.warm_up_epochs = warm_up_epochs
+
+    def on_epoch_begin(self, net, dataset_train, **kwargs):
+        if net.stage_ != LAST_STAGE:
+            return
+        done = net.epochs_[LAST_STAGE]
+        net.criterion_.phase = "classifier" if done < self.warm_up_epochs else "margin"
+        if done == self.warm_up_epochs:
+            self._set_center(net, dataset_train)
+
+    def on_train_end(self, net, X, **kwargs):
+        if net.stage_ == LAST_STAGE and net.epochs_[LAST_STAGE] < self.warm_up_epochs:  # Ctrl-C came before the centre
+            self._set_center(net, X)
+
+    def _set_center(self, net, X):
+        total = sum(outputs[0].double().sum(0) for outputs, _ in net.sweep(X))
+        net.criterion_.center.copy_(total / len(X))
+        net.criterion_.first_distance.fill_(distorted_distance(net, X))
+
+
+@torch.no_grad()
+def distorted_distance(net, X):
+    """Mean `D` of distorted rows, made of the first of X, in eval mode."""
+    with RandomStream(net.seed).generator() as generator:
+        distorted = net.criterion_.distorted(as_network_input(X[:_MOST_DISTORTED]), generator)
+    distances = [net.criterion_.distances(outputs[0].double()) for outputs, _ in net.sweep(distorted)]
+    return float(np.mean(torch.cat(distances).cpu().numpy()))
