@@ -92,7 +92,7 @@ class MarginHead(nn.Module):
     """From a code to its embedding c, and from that to a logit: `code -> (c, logit)`.
 
     On a map of n channels a 4 x 4 convolution with stride 2 to 2 n channels, batch normalisation and ReLU, then a dense
-    layer to the 512 numbers of c; on any other code a dense layer of 128 in place of the convolution. The logit
+    layer to the 512 numbers of c; on any other code a dense layer of 128 and ReLU in place of the first three. The logit
     is one linear layer on c.
 
     Parameters
@@ -111,7 +111,7 @@ class MarginHead(nn.Module):
             first += [nn.BatchNorm2d(2 * n_channels), nn.ReLU(), nn.Flatten()]
             n_inputs = 2 * n_channels * prod(side // 2 for side in sides)
         else:
-            first = [nn.Linear(*code_shape, _HIDDEN), nn.BatchNorm1d(_HIDDEN), nn.ReLU()]
+            first = [nn.Linear(*code_shape, _HIDDEN), nn.ReLU()]
             n_inputs = _HIDDEN
         self.embedding = nn.Sequential(*first, nn.Linear(n_inputs, self.width))
         self.logit = nn.Linear(self.width, 1)

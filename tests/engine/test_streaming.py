@@ -174,7 +174,7 @@ def test_streamed_tables_give_the_bits_of_resident_ones(name, stream_all, monkey
 def test_an_interrupted_streamed_fit_resumes_to_the_same_bits(name, stream_all, tmp_path, monkeypatch):
     X, checkpoint = blobs(50), tmp_path / "fit.pt"
     params = {"max_epochs": 5, "batch_size": 8, "validation_fraction": 0.2}
-    before = 0 if "soft" in name or "DeepSVDD" not in name else 1  # epochs of pre-training
+    before = getattr(quick(name), "pretrain_epochs", 0)
     with pytest.warns(UserWarning, match="interrupted after 2 of 5"):
         quick(name, checkpoint=checkpoint, callbacks=[CtrlC(before + 3)], **params).fit(X)
     state = torch.load(checkpoint, weights_only=True)
