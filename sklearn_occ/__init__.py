@@ -1,7 +1,7 @@
 """One-class classification of images and tables with scikit-learn estimators trained by PyTorch."""
 
 from .adversarial import AnoGAN
-from .density import DAGMM
+from .density import AEGMM, DAGMM
 from .ensemble import SeedEnsemble
 from .hypersphere import DeepSVDD
 from .localization import PatchDetector
@@ -11,6 +11,7 @@ from .svm import COCSVM, OCSVM
 
 __version__ = "0.1.0"
 __all__ = [
+    "AEGMM",
     "CAE",
     "COCSVM",
     "DAGMM",

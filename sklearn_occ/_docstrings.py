@@ -24,6 +24,11 @@ encoder : torch.nn.Module or callable, default=None
 decoder : torch.nn.Module or callable, default=None
     The way back, (b, n_components) -> (b, *shape), or a factory `decoder(n_components, shape)`. It ends
     without an activation; `output_activation` follows it.""",
+    "first stage": """\
+autoencoder : estimator with `transform`, default=None
+    First stage; None is `CAE()`. Its `random_state`, if it is None, is set from this estimator's.
+    Detectors of this package get images as they are, other estimators (`PCA()`) get them flattened,
+    uint8 divided by 255.""",
     "width of the code": """\
 n_components : int, default=None
     Width of the code. None: 256 for images, at most a quarter of their values; half of the features

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 
 from sklearn_occ import (
+    AEGMM,
     CAE,
     COCSVM,
     DAGMM,
@@ -45,6 +46,7 @@ QUICK = {
     "DeepSVDD-soft": DeepSVDD(objective="soft-boundary", pretrain_epochs=0, max_epochs=2),
     "DAGMM": DAGMM(max_epochs=2),
     "TEND": TEND(margin=10.0, pretrain_epochs=1, warm_up_epochs=1, max_epochs=2),
+    "AEGMM": AEGMM(autoencoder=CAE(max_epochs=2, lr=1e-3)),
     "AnoGAN": AnoGAN(max_epochs=2, search_steps=5),
     "SeedEnsemble": SeedEnsemble(CAE(max_epochs=2, lr=1e-3), n_estimators=2),
     "SeedEnsemble-score": SeedEnsemble(SAE(max_epochs=2), n_estimators=3, combination="score", vectorized=True),

@@ -6,6 +6,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
 from sklearn_occ import (
+    AEGMM,
     CAE,
     COCSVM,
     DAGMM,
@@ -32,6 +33,7 @@ ESTIMATORS = [
     DeepSVDD(pretrain_epochs=1, max_epochs=2),
     DAGMM(max_epochs=2),
     TEND(pretrain_epochs=1, max_epochs=2),
+    AEGMM(autoencoder=CAE(max_epochs=2)),
     AnoGAN(max_epochs=2, search_steps=5),
     SeedEnsemble(CAE(max_epochs=2), n_estimators=2),
 ]

@@ -92,8 +92,8 @@ class MarginHead(nn.Module):
     """From a code to its embedding c, and from that to a logit: `code -> (c, logit)`.
 
     On a map of n channels a 4 x 4 convolution with stride 2 to 2 n channels, batch normalisation and ReLU, then a dense
-    layer to the 512 numbers of c; on any other code a dense layer of 128 and ReLU in place of the first three. The logit
-    is one linear layer on c.
+    layer to the 512 numbers of c; on any other code a dense layer of 128 and ReLU in place of the first three. The
+    logit is one linear layer on c.
 
     Parameters
     ----------

@@ -1,20 +1,16 @@
 """COCSVM (C-OCSVM): a one-class support vector machine on the codes of an autoencoder."""
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils._param_validation import HasMethods, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
-from .._contract import BaseOneClass
 from .._docstrings import with_shared_docs
-from .._input import as_array, as_taken_by
-from .._seeds import seed_unset
+from .._two_stages import BaseTwoStages
 from ..reconstruction import CAE
 from ._ocsvm import OCSVM
 
 
 @with_shared_docs
-class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
+class COCSVM(BaseTwoStages):
     """C-OCSVM: first an autoencoder on the majority, then a one-class SVM on its codes.
 
     ::
@@ -26,10 +22,7 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
 
     Parameters
     ----------
-    autoencoder : estimator with `transform`, default=None
-        First stage; None is `CAE()`. Its `random_state`, if it is None, is set from this estimator's.
-        Detectors of this package get images as they are, other estimators (`PCA()`) get them flattened,
-        uint8 divided by 255.
+    {first stage}
     svm : estimator with `score_samples`, default=None
         Second stage; None is `OCSVM()`.
     contamination : "auto", float in (0, 0.5] or None, default="auto"
@@ -66,11 +59,11 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
     """
 
     _parameter_constraints: dict = {
-        **BaseOneClass._parameter_constraints,
-        "autoencoder": [HasMethods(["fit", "transform"]), None],
+        **BaseTwoStages._parameter_constraints,
         "svm": [HasMethods(["fit", "score_samples"]), None],
-        "contamination": [StrOptions({"auto"}), *BaseOneClass._parameter_constraints["contamination"]],
+        "contamination": [StrOptions({"auto"}), *BaseTwoStages._parameter_constraints["contamination"]],
     }
+    _default_autoencoder = CAE
 
     def __init__(
         self,
@@ -83,55 +76,21 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
         image_shape=None,
         random_state=None,
     ):
-        self.autoencoder = autoencoder
+        super().__init__(
+            autoencoder=autoencoder,
+            contamination=contamination,
+            threshold_data=threshold_data,
+            validation_fraction=validation_fraction,
+            image_shape=image_shape,
+            random_state=random_state,
+        )
         self.svm = svm
-        self.contamination = contamination
-        self.threshold_data = threshold_data
-        self.validation_fraction = validation_fraction
-        self.image_shape = image_shape
-        self.random_state = random_state
 
-    def transform(self, X):
-        """Codes of the rows, as the first stage gives them: (n, n_components_)."""
-        check_is_fitted(self)
-        return self._codes(self._read_X(X, reset=False))
-
-    def inverse_transform(self, X):
-        """Rows from codes, as the first stage gives them, in the layout that was fitted."""
-        check_is_fitted(self)
-        rows = np.asarray(self.autoencoder_.inverse_transform(X))
-        return rows.reshape(len(rows), *self._row_shape)
-
-    def reconstruct(self, X):
-        """What the first stage makes of each row, `D(E(x))`, in the layout of `X`."""
-        return self.inverse_transform(self.transform(X)).reshape(as_array(X).shape)
-
-    def _image_shape_asked_for(self):
-        return self.image_shape or getattr(self.autoencoder, "image_shape", None)
-
-    def _fit(self, X, X_valid):
-        self.autoencoder_ = self._stage(self.autoencoder, CAE)
-        self.autoencoder_.fit(as_taken_by(self.autoencoder_, X))
-        net = getattr(self.autoencoder_, "net_", None)
-        if net is not None and net.interrupted_:
-            raise KeyboardInterrupt("the first stage was interrupted; the second needs it whole.")
-        codes = self._codes(X)
-        self.n_components_ = codes.shape[1]
+    def _fit_codes(self, codes):
         self.svm_ = self._stage(self.svm, OCSVM).fit(codes)
 
-    def _stage(self, estimator, default):
-        return seed_unset(default() if estimator is None else clone(estimator), lambda: self._seed)
-
-    def _codes(self, X):
-        return np.asarray(self.autoencoder_.transform(as_taken_by(self.autoencoder_, X)))
-
-    def _score_samples(self, X):
-        codes = self._codes(X)
-        finite = np.isfinite(codes).all(axis=1)
-        scores = np.full(len(codes), np.nan)  # which the caller names by row
-        if finite.any():
-            scores[finite] = self.svm_.score_samples(codes[finite])
-        return scores
+    def _score_codes(self, codes):
+        return self.svm_.score_samples(codes)
 
     def _own_offset(self):
         if not hasattr(self.svm_, "offset_"):
@@ -140,12 +99,3 @@ class COCSVM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
                 "offset_; set contamination, for example to 0.1."
             )
         return float(np.ravel(self.svm_.offset_)[0])
-
-    @property
-    def _n_features_out(self):
-        return self.n_components_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
