@@ -5,10 +5,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..adversarial import AnoGAN
-from ..density import DAGMM
+from ..density import AEGMM, DAGMM
 from ..engine import BaseDeepOneClass
 from ..hypersphere import DeepSVDD
 from ..reconstruction import CAE, SAE, ConOCC, PCAReconstruction
+from ..self_supervised import TEND
 from ..svm import COCSVM, OCSVM
 
 # `network` holds what every network here shares: epochs, channels, device, callbacks, checkpoint.
@@ -16,14 +17,17 @@ METHODS = {
     "OCSVM": lambda seed, network: OCSVM(random_state=seed),
     "COCSVM": lambda seed, network: COCSVM(autoencoder=CAE(**network), random_state=seed),
     "PCAReconstruction": lambda seed, network: PCAReconstruction(random_state=seed),
+    "AEGMM": lambda seed, network: AEGMM(autoencoder=CAE(**network), random_state=seed),
     "DAGMM": lambda seed, network: DAGMM(random_state=seed, **network),
     "DeepSVDD": lambda seed, network: DeepSVDD(random_state=seed, **network),
     "AnoGAN": lambda seed, network: AnoGAN(random_state=seed, **network),
+    "TEND": lambda seed, network: TEND(random_state=seed, **network),
     "CAE": lambda seed, network: CAE(random_state=seed, **network),
     "SAE": lambda seed, network: SAE(random_state=seed, **network),
     "ConOCC": lambda seed, network: ConOCC(random_state=seed, **network),
 }
-DEFAULT_METHODS = tuple(name for name in METHODS if name != "AnoGAN")  # it searches a code for every row: hours
+_HOURS = {"AnoGAN", "TEND"}  # a search for every row; small batches, distorted anew in every epoch
+DEFAULT_METHODS = tuple(name for name in METHODS if name not in _HOURS)
 WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction"}
 
 
