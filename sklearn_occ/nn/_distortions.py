@@ -143,7 +143,7 @@ def _perspective(x, y, numbers, sides):
 
 
 def _onto_quadrilateral(x, y, corners):
-    """Projective map of the unit square onto four corners, clockwise from (0, 0) (Heckbert 1989, section 2.2.3)."""
+    """Projective map of the unit square onto four corners, clockwise from (0, 0) (Heckbert 1989)."""
     (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners
     u, v = (x1 - x2, y1 - y2), (x3 - x2, y3 - y2)
     s = x0 - x1 + x2 - x3, y0 - y1 + y2 - y3
