@@ -1,11 +1,11 @@
-"""DrawingNet: trains on rows that are made anew of each batch."""
+"""RemakingNet: trains on rows that are made anew of each batch."""
 
 import torch
 
 from ..engine import OneClassNet, RandomStream
 
 
-class DrawingNet(OneClassNet):
+class RemakingNet(OneClassNet):
     """Net whose criterion makes what is trained on: `draw(x, generator)`, a tuple of tensors, a row for each of x.
 
     Module and criterion get them one below the other.
