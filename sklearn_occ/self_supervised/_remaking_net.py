@@ -16,7 +16,7 @@ class RemakingNet(OneClassNet):
         with self.stream_.generator() as generator:
             x = self._drawn(batch[0], generator)
         outputs, loss = self.run_compiled(self._outputs_and_loss, x)
-        return {"loss": self.backward(loss, len(batch[0])), "y_pred": outputs}
+        return {"loss": self.processes.backward(self, loss, len(batch[0])), "y_pred": outputs}
 
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
@@ -24,8 +24,8 @@ class RemakingNet(OneClassNet):
         with RandomStream(self.seed).generator() as generator:
             x = self._drawn(batch[0], generator)
         outputs, loss = self._outputs_and_loss(x)
-        return {"loss": self.total(loss, len(batch[0])), "y_pred": outputs}
+        return {"loss": self.processes.total(loss, len(batch[0])), "y_pred": outputs}
 
     @torch.no_grad()
     def _drawn(self, x, generator):
-        return torch.cat(self.shares(*self.criterion_.draw(x, generator)))
+        return torch.cat(self.processes.shares(*self.criterion_.draw(x, generator)))
