@@ -18,7 +18,7 @@ from ._dual import solve_dual
 from ._kernels import Kernel, KernelMatrix, PrecomputedMatrix, expansion, rows_as_vectors, spread
 
 _PAIRS = 1000, 0.5  # in all and for each row, after which "auto" leaves a problem to libsvm
-_MOST_ROWS_AT_ONCE = 2048  # whose kernel takes 32 MiB
+_ROWS_AT_ONCE = 500, 2048  # below, nothing is gained; the kernel of the most takes 32 MiB
 _LEAST_NU_AT_ONCE = 0.1  # from which libsvm, which computes column by column, needs a large part of the kernel
 _WORK_OF_LIBSVM = 4e8  # nu n^2 (d + 40) from which the dual solver was faster, some tenths of a second
 
@@ -57,8 +57,8 @@ class OCSVM(BaseOneClass):
         `OneClassSVM`. Both have the same stopping rule, and where the kernel is positive definite the same solution;
         the sigmoid kernel is not, and then each finds a point where the rule holds. "auto" takes "dual" for the
         kernel "rbf" and many rows, and for a warm start, and begins anew with libsvm where the rule is not met after
-        half as many pairs as there are rows, as with narrow kernels. Of up to 2048 rows, "rbf" and nu of 0.1 or more it
-        computes the whole kernel as one product of matrices and gives it to libsvm, whose own differs by rounding.
+        half as many pairs as there are rows, as with narrow kernels. Of 500 to 2048 rows, "rbf" and nu of 0.1 or more
+        it computes the whole kernel as one product of matrices and gives it to libsvm, whose own differs by rounding.
     tol : float, default=1e-3
         Tolerance of the solver's stopping rule, in units of the score; "dual" takes at most 1e-4 of the largest score,
         and leaves differences that are no more than rounding.
@@ -213,9 +213,10 @@ class OCSVM(BaseOneClass):
         return self.warm_start and hasattr(self, "_seed") and not isinstance(self.random_state, Integral)
 
     def _is_worth_whole_kernel(self, n_rows):
-        most = min(_MOST_ROWS_AT_ONCE, (self.cache_size * 2**20 / 8) ** 0.5)
+        least, most = _ROWS_AT_ONCE
+        fits = least <= n_rows <= min(most, (self.cache_size * 2**20 / 8) ** 0.5)
         is_product = self.kernel == "rbf" and not self._kernel().is_direct
-        return is_product and not self.warm_start and self.nu >= _LEAST_NU_AT_ONCE and n_rows <= most
+        return is_product and not self.warm_start and self.nu >= _LEAST_NU_AT_ONCE and fits
 
     def _is_worth_dual(self, n_rows, n_features):
         return self.warm_start or (self.kernel == "rbf" and self.nu * n_rows**2 * (n_features + 40) > _WORK_OF_LIBSVM)

@@ -271,11 +271,11 @@ def test_auto_gives_libsvm_the_whole_kernel_of_few_rows(contamination, monkeypat
     assert ours._own_offset() == pytest.approx(theirs.offset_[0], rel=1e-6)
     for other in ({"nu": 0.05}, {"solver": "libsvm"}, {"kernel": "poly"}, {"cache_size": 2.0}, {"gamma": 1e9}):
         OCSVM(**{"nu": 0.15, **other}).fit(X[:600])
+    OCSVM(nu=0.15).fit(X[:499])
     assert sizes == [600]
 
 
 def test_auto_takes_libsvm_for_few_rows_and_for_hard_kernels(monkeypatch):
-    monkeypatch.setattr(_ocsvm, "_MOST_ROWS_AT_ONCE", 0)
     X = table(300)
     calls = []
     solve = _ocsvm.solve_dual

@@ -28,7 +28,7 @@ def X(rng):
 @pytest.mark.parametrize("params", KERNELS, ids=str)
 @pytest.mark.parametrize("nu", [0.01, 0.2, 0.99])
 def test_decision_function_is_scikit_learns(params, nu, X, rng):
-    ours, theirs = OCSVM(nu=nu, solver="libsvm", **params).fit(X), OneClassSVM(nu=nu, **params).fit(X)
+    ours, theirs = OCSVM(nu=nu, **params).fit(X), OneClassSVM(nu=nu, **params).fit(X)
     new = np.vstack([X[:50], 3 * rng.normal(size=(150, 8))])
     scale = np.abs(theirs.score_samples(new)).max()
     np.testing.assert_allclose(ours.decision_function(new), theirs.decision_function(new), rtol=1e-6, atol=1e-9 * scale)
@@ -41,7 +41,7 @@ def test_decision_function_is_scikit_learns(params, nu, X, rng):
 
 @pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
 def test_rows_far_from_the_origin_lose_no_digits(offset, X):
-    ours, theirs = (svm.fit(X + offset) for svm in (OCSVM(gamma=0.1, solver="libsvm"), OneClassSVM(gamma=0.1)))
+    ours, theirs = OCSVM(gamma=0.1).fit(X + offset), OneClassSVM(gamma=0.1).fit(X + offset)
     np.testing.assert_allclose(ours.score_samples(X + offset), theirs.score_samples(X + offset), rtol=1e-6)
 
 
@@ -73,7 +73,7 @@ def test_nu_1_weighs_all_rows_alike(kernel, X):
 def test_contamination_other_than_auto(X):
     occ = OCSVM(nu=0.3, contamination=0.05).fit(X)
     assert (occ.predict(X) == -1).sum() == 15
-    assert occ.set_contamination("auto").offset_ == pytest.approx(OneClassSVM(nu=0.3).fit(X).offset_[0], rel=1e-6)
+    assert occ.set_contamination("auto").offset_ == OneClassSVM(nu=0.3).fit(X).offset_[0]
 
 
 @pytest.mark.parametrize("validation", [{}, {"threshold_data": "validation", "validation_fraction": 0.2}], ids=str)
