@@ -8,17 +8,21 @@ from .localization import PatchDetector
 from .reconstruction import CAE, SAE, ConOCC, PatchAutoencoder, PCAReconstruction
 from .self_supervised import TEND
 from .svm import COCSVM, OCSVM
+from .variational import CVAD, VAE, CascadeVAE
 
 __version__ = "0.1.0"
 __all__ = [
     "AEGMM",
     "CAE",
     "COCSVM",
+    "CVAD",
     "DAGMM",
     "OCSVM",
     "SAE",
     "TEND",
+    "VAE",
     "AnoGAN",
+    "CascadeVAE",
     "ConOCC",
     "DeepSVDD",
     "PCAReconstruction",

@@ -14,10 +14,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_occ import OCSVM, AnoGAN, DeepSVDD, PCAReconstruction, SeedEnsemble, _anomaly_map
 from sklearn_occ.preprocessing import ImageScaler
 
-RECONSTRUCTING = ["PCAReconstruction", "CAE", "SAE", "ConOCC", "ConOCC-joint", "DAGMM", "AnoGAN"]
+AUTOENCODERS = ["CAE", "SAE", "ConOCC", "ConOCC-joint", "DAGMM", "VAE", "CascadeVAE", "CVAD"]
+RECONSTRUCTING = ["PCAReconstruction", *AUTOENCODERS, "AnoGAN"]
 HYPERSPHERES = ["DeepSVDD", "DeepSVDD-soft"]
 WITH_MAP = [*RECONSTRUCTING, "PatchAutoencoder", *HYPERSPHERES, "SeedEnsemble", "SeedEnsemble-score"]
-SCORED_BY_SQUARED_ERROR = ["PCAReconstruction", "CAE", "SAE", "ConOCC-joint"]
+SCORED_BY_SQUARED_ERROR = ["PCAReconstruction", "CAE", "SAE", "ConOCC-joint", "VAE", "CascadeVAE"]
 
 
 @pytest.fixture(params=WITH_MAP)
@@ -99,6 +100,7 @@ def test_same_seed_same_bits(make, blobs):
 def test_what_was_changed_lights_up(make, blobs, channels):
     X = blobs(60, channels=channels)
     trained = {"max_epochs": 60, "batch_size": 10, "lr": 3e-3, "search_steps": 100}
+    trained |= {"pretrain_epochs": 60, "pretrain_lr": 3e-3}
     trained |= {f"estimator__{name}": value for name, value in trained.items()}
     occ = make()
     occ.set_params(**{name: value for name, value in trained.items() if name in occ.get_params()}).fit(X[:40])

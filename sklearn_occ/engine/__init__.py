@@ -6,9 +6,10 @@ from ._batches import as_network_input
 from ._codes import BaseCodes, DecodingMixin
 from ._deep import BaseDeepOneClass
 from ._net import LAST_STAGE, OneClassNet
+from ._drawing import DrawingNet
 from ._seeding import RandomStream
 from ._stacked import StackingError, fit_stacked, runs_on_cuda
-from ._statistics import all_codes, count_distinct, total_variance
+from ._statistics import all_codes, count_distinct, reconstructed_variance, total_variance
 
 __all__ = [
     "LAST_STAGE",
@@ -19,12 +20,14 @@ __all__ = [
     "BaseReconstruction",
     "DecodingMixin",
     "OneClassNet",
+    "DrawingNet",
     "RandomStream",
     "StackingError",
     "all_codes",
     "as_network_input",
     "count_distinct",
     "fit_stacked",
+    "reconstructed_variance",
     "runs_on_cuda",
     "total_variance",
 ]

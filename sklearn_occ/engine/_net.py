@@ -245,20 +245,20 @@ class OneClassNet(NeuralNet):
         outputs = self.infer(x)
         return outputs, self.get_loss(outputs, None, X=x)
 
-    def infer(self, x, **fit_params):
-        """Outputs of the module for a batch on the device."""
+    def infer(self, x, *noise, **fit_params):
+        """Outputs of the module for a batch on the device, and for random numbers where it takes them."""
         x = x.to(self.device)
         if self._is_plain_now():
-            return self.module_in_precision(x)
+            return self.module_in_precision(x, *noise)
         with self.private_random():
-            return self.module_in_precision(x.clone())
+            return self.module_in_precision(x.clone(), *noise)
 
-    def module_in_precision(self, x):
-        """`module(x)`, run in the precision of training, as float32."""
+    def module_in_precision(self, x, *noise):
+        """`module(x, *noise)`, run in the precision of training, as float32."""
         if self.precision == "float32":
-            return self.module_(x)
+            return self.module_(x, *noise)
         with torch.autocast(torch.device(self.device).type, getattr(torch, self.precision)):
-            outputs = self.module_(x)
+            outputs = self.module_(x, *noise)
         return tree_map_only(torch.Tensor, torch.Tensor.float, outputs)
 
     def run_compiled(self, method, *args):

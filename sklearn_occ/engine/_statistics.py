@@ -21,6 +21,11 @@ def total_variance(batches):
     return float(scatter / n_rows)
 
 
+def reconstructed_variance(net, X):
+    """Total variance of the reconstructions of all rows."""
+    return total_variance(outputs[0] for outputs, _ in net.sweep(X))
+
+
 def count_distinct(batches):
     """Count the different rows among float32 rows that come in batches, (b, ...) each.
 

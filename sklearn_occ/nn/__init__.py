@@ -8,37 +8,65 @@ from ._adversarial import (
 )
 from ._augmentation import AUGMENTATIONS, random_flip, random_shift
 from ._autoencoder import Autoencoder, build_decoder, build_encoder, default_code_width
+from ._cascade import (
+    BRANCH_WIDTH,
+    CascadeDecoder,
+    CascadeOutput,
+    CascadeVariationalAutoencoder,
+    build_cascade,
+)
 from ._convolutional import ConvDecoder, ConvEncoder
 from ._dense import DenseDecoder, DenseEncoder
 from ._distortions import random_distortion, random_permutation, random_resampling
+from ._judged import JudgedCascade, build_judge
 from ._losses import ReconstructionLoss, mean_squared_error, squared_error
 from ._margin import MapDecoder, MapEncoder, MarginHead, MarginNetwork, map_code_width
 from ._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
 from ._patches import PatchDecoder, PatchEncoder, patch_code_width
+from ._variational import (
+    GaussianEncoder,
+    VariationalAutoencoder,
+    build_variational_decoder,
+    build_variational_encoder,
+    kl_divergence,
+    variational_code_width,
+)
 
 __all__ = [
     "AUGMENTATIONS",
+    "BRANCH_WIDTH",
     "Autoencoder",
+    "CascadeDecoder",
+    "CascadeOutput",
+    "CascadeVariationalAutoencoder",
     "ConvDecoder",
     "ConvEncoder",
     "DenseDecoder",
     "DenseEncoder",
     "Discriminator",
+    "GaussianEncoder",
     "GenerativeAdversarial",
     "MapDecoder",
     "MapEncoder",
     "MarginHead",
     "MarginNetwork",
+    "JudgedCascade",
     "MixtureAutoencoder",
     "PatchDecoder",
     "PatchEncoder",
     "ReconstructionLoss",
+    "VariationalAutoencoder",
+    "build_cascade",
     "build_decoder",
     "build_discriminator",
     "build_encoder",
+    "build_judge",
+    "build_variational_decoder",
+    "build_variational_encoder",
     "default_code_width",
     "default_table_generator",
     "map_code_width",
+    "kl_divergence",
     "mean_squared_error",
     "mixture_log_density",
     "mixture_statistics",
@@ -49,4 +77,5 @@ __all__ = [
     "random_resampling",
     "random_shift",
     "squared_error",
+    "variational_code_width",
 ]

@@ -10,7 +10,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from .._docstrings import with_shared_docs
-from ..engine import BaseReconstruction, all_codes, total_variance
+from ..engine import BaseReconstruction, all_codes, reconstructed_variance, total_variance
 from ..nn import mean_squared_error, squared_error
 
 _VARIANCE_FLOOR = 1e-3  # of the variance of the rows
@@ -289,8 +289,3 @@ class CentreSchedule(Callback):
 
     def _in_period(self, epochs):
         return epochs % (self.interval if self.schedule == "joint" else self.interval + 1)
-
-
-def reconstructed_variance(net, X):
-    """Total variance of the reconstructions of all rows."""
-    return total_variance(outputs[0] for outputs, _ in net.sweep(X))

@@ -1,0 +1,139 @@
+"""The networks of a cascade of two variational autoencoders."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from . import _dense
+from ._variational import (
+    SLOPE,
+    GaussianEncoder,
+    build_variational_decoder,
+    build_variational_encoder,
+    sampled,
+    variational_code_width,
+    variational_stage,
+)
+
+BRANCH_WIDTH = 4  # codes of the branch are so many times as wide as the primary ones
+
+
+class CascadeOutput(NamedTuple):
+    """What a cascade makes of rows.
+
+    `reconstruction` is the combined one, `mean` and `log_variance` are those of both codes, the primary first;
+    `primary` and `branch` are the reconstructions of each alone.
+    """
+
+    reconstruction: torch.Tensor  # (b, *shape)
+    mean: torch.Tensor  # (b, 5 k)
+    log_variance: torch.Tensor  # (b, 5 k)
+    primary: torch.Tensor  # (b, *shape)
+    branch: torch.Tensor  # (b, *shape)
+
+
+class CascadeVariationalAutoencoder(nn.Module):
+    """`(x, noise) -> CascadeOutput`; without noise the codes are their means.
+
+    Parameters
+    ----------
+    encoder : GaussianEncoder
+        The primary encoder, of k numbers.
+    branch_encoder : GaussianEncoder
+        What takes the output of the first half of `encoder` and that of `decoder.primary` side by side; of 4 k numbers.
+    decoder : CascadeDecoder
+        The way back from both codes.
+    """
+
+    def __init__(self, encoder, branch_encoder, decoder):
+        super().__init__()
+        self.encoder = encoder
+        self.branch_encoder = branch_encoder
+        self.decoder = decoder
+
+    def forward(self, x, noise=None):
+        noises = (None, None) if noise is None else self.decoder.parts_of(noise)
+        near = self.encoder.shallow(x)
+        mean, log_variance = self.encoder.distribution(near)
+        middle = self.decoder.primary.deep(sampled(mean, log_variance, noises[0]))
+        both = self.branch_encoder.shallow(torch.cat([near, middle], 1))
+        branch_mean, branch_log_variance = self.branch_encoder.distribution(both)
+        first = self.decoder.primary.shallow(middle)
+        second = self.decoder.branch(sampled(branch_mean, branch_log_variance, noises[1]))
+        return CascadeOutput(
+            self.decoder.combined(first, second),
+            torch.cat([mean, branch_mean], 1),
+            torch.cat([log_variance, branch_log_variance], 1),
+            self.decoder.activation(first),
+            self.decoder.activation(second),
+        )
+
+
+class CascadeDecoder(nn.Module):
+    """`z -> combined reconstruction`, from both codes side by side, the primary first.
+
+    The combined reconstruction is the activation of the mean of what both decoders give.
+
+    Parameters
+    ----------
+    primary, branch : torch.nn.Module
+        Decoders without an activation, the primary in two halves, `deep` and `shallow`.
+    n_primary : int
+        Width of the primary code.
+    output_activation : torch.nn.Module, optional
+        Applied to every reconstruction.
+    """
+
+    def __init__(self, primary, branch, n_primary, output_activation=None):
+        super().__init__()
+        self.primary = primary
+        self.branch = branch
+        self.n_primary = n_primary
+        self.activation = output_activation or nn.Identity()
+
+    def forward(self, z):
+        primary, branch = self.parts_of(z)
+        return self.combined(self.primary(primary), self.branch(branch))
+
+    def parts_of(self, z):
+        """Primary and branch part of codes side by side."""
+        return z.tensor_split([self.n_primary], 1)
+
+    def combined(self, first, second):
+        """Reconstruction from the outputs of both decoders."""
+        return self.activation((first + second) / 2)
+
+
+def build_branch_encoder(encoder, shape, n_components):
+    """Branch encoder for a primary `encoder` of rows of `shape`: one stage, then mean and log-variance.
+
+    Images: a convolution like the primary ones, of twice as many maps as the first half of `encoder` gives. Tables: a
+    linear layer with leaky ReLU, as wide as that half.
+    """
+    with torch.no_grad():
+        near = encoder.shallow.eval()(torch.zeros(1, *shape))
+    encoder.train()
+    width = near.shape[1]
+    if len(shape) == 1:
+        return GaussianEncoder(
+            _dense.mlp((2 * width, width), slope=SLOPE, last=True), nn.Identity(), width, n_components
+        )
+    shallow = nn.Sequential(*variational_stage(2 * width, 2 * width))
+    n_features = 2 * width * (near.shape[2] // 2) * (near.shape[3] // 2)
+    return GaussianEncoder(shallow, nn.Flatten(), n_features, n_components).to(memory_format=torch.channels_last)
+
+
+def build_cascade(shape, n_primary, channels, output_activation):
+    """The cascade for rows of `shape`, and the width of its codes together; `n_primary` None is the default."""
+    n_primary = n_primary or variational_code_width(shape)
+    n_branch = BRANCH_WIDTH * n_primary
+    encoder = build_variational_encoder(shape, n_primary, channels)
+    decoder = CascadeDecoder(
+        build_variational_decoder(shape, n_primary, channels),
+        build_variational_decoder(shape, n_branch, channels),
+        n_primary,
+        output_activation,
+    )
+    cascade = CascadeVariationalAutoencoder(encoder, build_branch_encoder(encoder, shape, n_branch), decoder)
+    return cascade, n_primary + n_branch

@@ -1,0 +1,86 @@
+"""BaseVariational: what the detectors made of variational autoencoders have in common."""
+
+import warnings
+from numbers import Real
+
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from .._anomaly_map import ReconstructionMapMixin
+from .._input import as_array, float_dtype
+from ..engine import BaseCodes, DecodingMixin, DrawingNet, reconstructed_variance, total_variance
+from ..nn import kl_divergence
+
+_LEAST_DIVERGENCE = 1e-3  # nats, of the codes of a row from the prior
+_VARIANCE_FLOOR = 1e-3  # of the variance of the rows
+
+
+class BaseVariational(ReconstructionMapMixin, DecodingMixin, BaseCodes):
+    """Detector whose module begins what it gives by a row's reconstruction and its code's mean and log-variance."""
+
+    _parameter_constraints: dict = {
+        **BaseCodes._parameter_constraints,
+        "kl_weight": [Interval(Real, 0, None, closed="left")],
+    }
+    _net_class = DrawingNet
+
+    def __init__(self, *, kl_weight, **codes_and_engine):
+        super().__init__(**codes_and_engine)
+        self.kl_weight = kl_weight
+
+    def transform(self, X):
+        """Codes of the rows, the means that the encoder gives.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        codes : ndarray of shape (n, n_components_)
+            In the precision of X; float32 for uint8 images.
+        """
+        check_is_fitted(self)
+        X = self._read_X(X, reset=False)
+        return self._evaluate(X, lambda outputs, x: outputs[1]).astype(float_dtype(X), copy=False)
+
+    def reconstruct(self, X):
+        """What the decoder makes of each row's code, in the layout of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        reconstruction : ndarray of the shape of X
+            In the precision of X; float32 in [0, 1] for uint8 images.
+        """
+        check_is_fitted(self)
+        rows = self._read_X(X, reset=False)
+        return self._reconstructed(rows).astype(float_dtype(rows), copy=False).reshape(as_array(X).shape)
+
+    def _reconstructed(self, rows):
+        return self._evaluate(rows, lambda outputs, x: outputs[0])
+
+    @property
+    def _decoder(self):
+        return self.net_.module_.decoder
+
+    def _check_trained(self, net, X):
+        divergence = sum(float(kl_divergence(*outputs[1:3]).double().sum()) for outputs, _ in net.sweep(X)) / len(X)
+        if divergence > _LEAST_DIVERGENCE:
+            return
+        variance, of_rows = reconstructed_variance(net, X), total_variance(x for x, _ in net.get_iterator(X))
+        if variance < _VARIANCE_FLOOR * of_rows:
+            warnings.warn(
+                f"The codes of {type(self).__name__} have collapsed onto the prior: they tell {divergence:.1g} nats of "
+                f"a training row, below {_LEAST_DIVERGENCE:g}, and reconstructions have {variance / of_rows:.1g} of "
+                f"the rows' variance, below {_VARIANCE_FLOOR:g}, so that the score is little more than the distance to "
+                f"the mean row. Lower kl_weight, now {self.kl_weight:g}, or scale the rows up.",
+                ConvergenceWarning,
+                stacklevel=7,
+            )

@@ -1,0 +1,213 @@
+"""CascadeVAE: two variational autoencoders, of which the second sees what the first one makes."""
+
+from numbers import Real
+
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from .._docstrings import with_shared_docs
+from ..nn import BRANCH_WIDTH, build_cascade, kl_divergence, mean_squared_error, squared_error
+from ._base import BaseVariational
+
+
+@with_shared_docs
+class CascadeVAE(BaseVariational):
+    """Cascade of two variational autoencoders (pchVAE): a deep code for the whole, a shallow one for details.
+
+    ::
+
+        q(z1 | x)    = N(mu1, sigma1^2)                       the primary encoder E1, whose first half gives e(x)
+        d(z1)                                                 what the first half of the primary decoder D1 gives
+        q(z2 | x)    = N(mu2, sigma2^2)                       the branch encoder E2, of e(x) and d(z1) side by side
+        x1, x2, x'   = a(D1(z1)), a(D2(z2)), a((D1(z1) + D2(z2)) / 2)
+        "branches"   loss = mean over the batch of  (||x1 - x||^2 + kl_weight * KL1) / m
+                                                    + branch_weight * (||x2 - x||^2 + kl_weight * KL2) / m
+        "combined"   loss = mean over the batch of  (||x' - x||^2 + kl_weight * (KL1 + branch_weight * KL2)) / m
+        score        = -||x' - x||^2 / m              of z1 = mu1, z2 = mu2; in squared units of X, at most 0
+
+    `m` is the number of pixels of all channels (the features of a table), `a` the output's activation, `KL` the
+    divergence from N(0, 1) in nats. Codes are drawn in training alone. `transform` gives `(mu1, mu2)` side by side.
+
+    Parameters
+    ----------
+    objective : {"branches", "combined"}, default="branches"
+        See above: each autoencoder reconstructs `x` by itself, or both together, as in the author's code.
+    branch_weight : float, default=1.0
+        Weight of the branch's terms, at least 0; the primary ones have 1 (alpha2 and alpha1 in the thesis).
+    kl_weight : float, default=1.0
+        Weight of the divergences, at least 0; see `VAE` for what 1 means.
+    n_components : int, default=None
+        Width of `z1`; `z2` is four times as wide. None: 512 for images, at most a quarter of their values; half of the
+        features of a table, at most 32.
+    channels : int, default=16
+        Channels of the first stage of the network of images; each further stage doubles them.
+    output_activation : {"auto", "sigmoid", "linear"}, default="auto"
+        "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it by hand
+        where a fold of a cross-validation could differ.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=250
+        Passes over the training rows; the thesis has 100 to 350.
+    batch_size : int, default=64
+        Rows of a training step.
+    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
+        "sgd" has momentum 0.9. A callable is a `torch.optim` class or a function
+        `optimizer(parameters, lr=, weight_decay=)`.
+    {weight decay}
+    contamination : float in (0, 0.5] or None, default=0.1
+        Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
+    {threshold parameters}
+    {engine parameters}
+
+    Attributes
+    ----------
+    n_components_ : int
+        Width of both codes together, five times that of `z1`.
+    output_activation_ : str
+        "sigmoid" or "linear".
+    {deep attributes}
+    {threshold attributes}
+
+    Warns
+    -----
+    ConvergenceWarning
+        When the codes have collapsed onto the prior, see `VAE`.
+
+    Notes
+    -----
+    The primary networks are those of `VAE`. E2 is one convolution of the same kind and a dense layer, on maps taken
+    after three of the five convolutions of E1 and after two of the five of D1, where they are of one size: the thesis's
+    text gives "the first three" for D1, which does not fit. D2 is a decoder as deep as D1; the text once has it
+    so, and once as deep as the second half of D1.
+
+    Section 5.2.4 has the sigmoid of the sum of both reconstructions. Each of them approaches `x` by itself, so that the
+    sum would make bright pixels brighter and dark ones darker; we halve it. The author's code takes the mean
+    of both after the sigmoid, and leaves E2's convolution out.
+
+    At 256 x 256 with a code of 512, E2's dense layer has 134 million weights; a lower `n_components` saves most of
+    them.
+
+    References
+    ----------
+    Guo, Medical image analysis with deep learning under limited supervision (doctoral thesis), section 4.2.2, equations
+    4.5 to 4.7, where it is the generator of CVAD, and section 5.2.4 for the combined reconstruction.
+
+    Examples
+    --------
+    >>> from sklearn_occ import CascadeVAE
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> digits = load_one_class_digits(majority=0)
+    >>> occ = CascadeVAE(max_epochs=20, random_state=0).fit(digits.X_train)
+    >>> occ.transform(digits.X_test[:5]).shape, occ.reconstruct(digits.X_test[:5]).shape
+    ((5, 80), (5, 8, 8))
+    """
+
+    _parameter_constraints: dict = {
+        **BaseVariational._parameter_constraints,
+        "objective": [StrOptions({"branches", "combined"})],
+        "branch_weight": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        objective="branches",
+        branch_weight=1.0,
+        kl_weight=1.0,
+        n_components=None,
+        channels=16,
+        output_activation="auto",
+        lr=1e-3,
+        max_epochs=250,
+        batch_size=64,
+        optimizer="adam",
+        weight_decay=0.0,
+        contamination=0.1,
+        threshold_data="train",
+        validation_fraction=None,
+        image_shape=None,
+        random_state=None,
+        callbacks=None,
+        device="auto",
+        precision="float32",
+        compile=False,
+        verbose=0,
+        warm_start=False,
+        checkpoint=None,
+    ):
+        super().__init__(
+            kl_weight=kl_weight,
+            n_components=n_components,
+            channels=channels,
+            output_activation=output_activation,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            contamination=contamination,
+            threshold_data=threshold_data,
+            validation_fraction=validation_fraction,
+            image_shape=image_shape,
+            random_state=random_state,
+            callbacks=callbacks,
+            device=device,
+            precision=precision,
+            compile=compile,
+            verbose=verbose,
+            warm_start=warm_start,
+            checkpoint=checkpoint,
+        )
+        self.objective = objective
+        self.branch_weight = branch_weight
+
+    def _make_module(self):
+        cascade, self.n_components_ = build_cascade(
+            self._shape_of_rows, self.n_components, self.channels, self._make_output_activation()
+        )
+        return cascade
+
+    def _make_criterion(self):
+        return CascadeLoss(self.objective, self.branch_weight, self.kl_weight, self.n_components_)
+
+
+class CascadeLoss(nn.Module):
+    """Loss and score of a cascade.
+
+    Parameters
+    ----------
+    objective : str
+        "branches" or "combined".
+    branch_weight, kl_weight : float
+        Weights of the branch and of the divergences.
+    n_components : int
+        Width of both codes together.
+    """
+
+    def __init__(self, objective, branch_weight, kl_weight, n_components):
+        super().__init__()
+        self.objective = objective
+        self.branch_weight = branch_weight
+        self.kl_weight = kl_weight
+        self.n_components = n_components
+
+    def draw(self, x, generator):
+        """Standard normal numbers (b, n_components)."""
+        return torch.randn(len(x), self.n_components, generator=generator).to(x.device)
+
+    def forward(self, outputs, x):
+        """Loss of a batch, a scalar; `outputs` is a `CascadeOutput`."""
+        split = [self.n_components // (1 + BRANCH_WIDTH)]
+        means, log_variances = (part.tensor_split(split, 1) for part in outputs[1:3])
+        primary, branch = (kl_divergence(*parts).mean() for parts in zip(means, log_variances, strict=True))
+        divergence = primary + self.branch_weight * branch
+        if self.objective == "combined":
+            error = mean_squared_error(outputs.reconstruction, x)
+        else:
+            error = mean_squared_error(outputs.primary, x) + self.branch_weight * mean_squared_error(outputs.branch, x)
+        return (error + self.kl_weight * divergence) / x[0].numel()
+
+    def score(self, outputs, x):
+        """Score of each row, (b,)."""
+        return -squared_error(outputs[0], x) / x[0].numel()

@@ -1,0 +1,295 @@
+"""CVAD: a cascade of variational autoencoders, and a discriminator of what it makes."""
+
+from numbers import Integral, Real
+
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+from torch.nn.functional import softplus
+
+from .._docstrings import with_shared_docs
+from ..nn import JudgedCascade, build_cascade, build_judge, squared_error
+from ._base import BaseVariational
+from ._cascade_vae import CascadeLoss
+
+
+@with_shared_docs
+class CVAD(BaseVariational):
+    """Cascade variational autoencoder with a discriminator: how badly a row is reconstructed, and how made it looks.
+
+    ::
+
+        S(x) = ||G(x) - x||^2 / m                            G: a CascadeVAE, with codes mu; squared units of X
+        p(x) = sigmoid of the discriminator at x             probability that x was made, in (0, 1)
+        "average"   score = -1/2 ((S - S_min) / (S_max - S_min) + p)
+        "sum"       score = -(S + p)
+
+    `m` is the number of pixels of all channels (the features of a table); `S_min` and `S_max` are those of the rows
+    that were trained on (their difference counts as 1 where they are equal), and scaled errors of other rows are not
+    cut off at 0 or 1.
+
+    Training has two stages. First the generator is trained as `CascadeVAE`, `pretrain_epochs` epochs. Then it is
+    frozen, running means and variances included, and the discriminator is trained with::
+
+        x''  = D(mu + noise_scale * e)                       D: the decoders of G; e drawn from N(0, 1)
+        loss = mean over the batch of  -log(1 - p(x)) - 1/2 log p(G(x)) - 1/2 log p(x'')
+
+    The generator does not learn from the discriminator. `score_parts` gives `S` and `p` apart.
+
+    Parameters
+    ----------
+    pretrain_epochs : int, default=250
+        Epochs of the generator, at least 1; the thesis has 100 to 350, in section 5.2.4 250 to 500.
+    pretrain_lr : float, default=1e-3
+        Learning rate of the generator; 1e-5 in section 5.2.4.
+    noise_scale : float, default=0.1
+        By how much the codes of the second kind of made rows are disturbed, in standard deviations of the prior, at
+        least 0. The thesis calls the disturbance minor and gives no number.
+    score_function : {"average", "sum"}, default="average"
+        See above: equation 4.8, or section 5.2.4. With "sum", errors of images in [0, 1] are small beside `p`.
+    objective : {"branches", "combined"}, default="branches"
+        Loss of the generator, see `CascadeVAE`.
+    branch_weight : float, default=1.0
+        Weight of its branch, at least 0.
+    kl_weight : float, default=1.0
+        Weight of its divergences, at least 0; see `VAE` for what 1 means.
+    n_components : int, default=None
+        Width of its primary code; that of the branch is four times as wide. None: 512 for images, at most a quarter of
+        their values; half of the features of a table, at most 32.
+    channels : int, default=16
+        Channels of the first stage of the network of images; each further stage doubles them.
+    output_activation : {"auto", "sigmoid", "linear"}, default="auto"
+        "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it by hand
+        where a fold of a cross-validation could differ.
+    lr : float, default=1e-3
+        Learning rate of the discriminator.
+    max_epochs : int, default=20
+        Epochs of the discriminator; the thesis has 10 to 20.
+    batch_size : int, default=64
+        Rows of a training step; three times as many pass through the discriminator.
+    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
+        "sgd" has momentum 0.9. A callable is a `torch.optim` class or a function
+        `optimizer(parameters, lr=, weight_decay=)`.
+    {weight decay}
+    contamination : float in (0, 0.5] or None, default=0.1
+        Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
+    {threshold parameters}
+    {engine parameters}
+
+    Attributes
+    ----------
+    error_range_ : tuple of float
+        `S_min` and `S_max`.
+    n_components_ : int
+        Width of both codes together, five times that of the primary one.
+    output_activation_ : str
+        "sigmoid" or "linear".
+    {deep attributes}
+    {threshold attributes}
+
+    Warns
+    -----
+    ConvergenceWarning
+        When the codes have collapsed onto the prior, see `VAE`.
+
+    Notes
+    -----
+    The discriminator has the convolutions of the primary encoder (see `VAE`) and one dense layer; that of a table has
+    two hidden layers of 64 and 32. Rows and both kinds of made rows go through it together, so that batch normalisation
+    cannot tell them apart by the batch they come in.
+
+    The discriminator learns what the generator leaves out, which is above all sharpness. It can find a sharp anomaly
+    less made than a blurred row of the majority; compare both parts before relying on it.
+
+    Equation 4.8 divides by `S_max - S_min` without subtracting `S_min`, which would weigh the parts by how well the
+    rows are reconstructed. The author's code takes both from the test set, which makes a row's score depend on other
+    rows, and trains with `G(x)` alone.
+
+    References
+    ----------
+    Guo, Medical image analysis with deep learning under limited supervision (doctoral thesis), sections 4.2.2 and
+    4.2.3, equations 4.5 to 4.8, and section 5.2.4.
+
+    Examples
+    --------
+    >>> from sklearn_occ import CVAD
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> digits = load_one_class_digits(majority=0)
+    >>> occ = CVAD(pretrain_epochs=20, max_epochs=5, random_state=0).fit(digits.X_train)
+    >>> error, probability = occ.score_parts(digits.X_test)
+    >>> least, greatest = occ.error_range_
+    >>> average = ((error - least) / (greatest - least) + probability) / 2
+    >>> bool(abs(occ.score_samples(digits.X_test) + average).max() < 1e-6)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseVariational._parameter_constraints,
+        "pretrain_epochs": [Interval(Integral, 1, None, closed="left")],
+        "pretrain_lr": [Interval(Real, 0, None, closed="neither")],
+        "noise_scale": [Interval(Real, 0, None, closed="left")],
+        "score_function": [StrOptions({"average", "sum"})],
+        "objective": [StrOptions({"branches", "combined"})],
+        "branch_weight": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        pretrain_epochs=250,
+        pretrain_lr=1e-3,
+        noise_scale=0.1,
+        score_function="average",
+        objective="branches",
+        branch_weight=1.0,
+        kl_weight=1.0,
+        n_components=None,
+        channels=16,
+        output_activation="auto",
+        lr=1e-3,
+        max_epochs=20,
+        batch_size=64,
+        optimizer="adam",
+        weight_decay=0.0,
+        contamination=0.1,
+        threshold_data="train",
+        validation_fraction=None,
+        image_shape=None,
+        random_state=None,
+        callbacks=None,
+        device="auto",
+        precision="float32",
+        compile=False,
+        verbose=0,
+        warm_start=False,
+        checkpoint=None,
+    ):
+        super().__init__(
+            kl_weight=kl_weight,
+            n_components=n_components,
+            channels=channels,
+            output_activation=output_activation,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            contamination=contamination,
+            threshold_data=threshold_data,
+            validation_fraction=validation_fraction,
+            image_shape=image_shape,
+            random_state=random_state,
+            callbacks=callbacks,
+            device=device,
+            precision=precision,
+            compile=compile,
+            verbose=verbose,
+            warm_start=warm_start,
+            checkpoint=checkpoint,
+        )
+        self.pretrain_epochs = pretrain_epochs
+        self.pretrain_lr = pretrain_lr
+        self.noise_scale = noise_scale
+        self.score_function = score_function
+        self.objective = objective
+        self.branch_weight = branch_weight
+
+    @property
+    def error_range_(self):
+        """Least and greatest error of the rows trained on."""
+        return tuple(self.net_.criterion_.error_range.tolist())
+
+    def score_parts(self, X):
+        """Error and probability of each row, lower = majority.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        error, probability : ndarray of shape (n,), float64
+            `S` and `p` of the class docstring. The first is minus the score of the generator by itself.
+        """
+        check_is_fitted(self)
+        parts = self._evaluate(
+            self._read_X(X, reset=False),
+            lambda outputs, x: torch.stack([self.net_.criterion_.errors(outputs, x), outputs[3].sigmoid()], 1),
+        )
+        return parts[:, 0], parts[:, 1]
+
+    @property
+    def _decoder(self):
+        return self.net_.module_.generator.decoder
+
+    def _make_module(self):
+        shape = self._shape_of_rows
+        generator, self.n_components_ = build_cascade(
+            shape, self.n_components, self.channels, self._make_output_activation()
+        )
+        return JudgedCascade(generator, build_judge(shape, self.channels), self.noise_scale)
+
+    def _make_criterion(self):
+        generator_loss = CascadeLoss(self.objective, self.branch_weight, self.kl_weight, self.n_components_)
+        return JudgedLoss(generator_loss, self.score_function)
+
+    def _train(self, net, X, X_valid):
+        if not net.epochs_.get("train"):
+            net.module_.pretrains, net.lr = True, self.pretrain_lr
+            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
+            net.module_.pretrains, net.lr = False, self.lr
+            net.criterion_.set_error_range(torch.cat([net.criterion_.errors(*batch) for batch in net.sweep(X)]))
+        net.freeze("generator")
+        super()._train(net, X, X_valid)
+
+
+class JudgedLoss(nn.Module):
+    """Losses of both stages and score of CVAD.
+
+    Parameters
+    ----------
+    generator_loss : CascadeLoss
+        What the generator is trained with.
+    score_function : str
+        "average" or "sum".
+
+    Attributes
+    ----------
+    error_range : float64 tensor of shape (2,)
+        Least and greatest error of the rows trained on; a buffer.
+    """
+
+    def __init__(self, generator_loss, score_function):
+        super().__init__()
+        self.generator_loss = generator_loss
+        self.score_function = score_function
+        self.register_buffer("error_range", torch.tensor([0.0, 1.0], dtype=torch.float64))
+
+    def draw(self, x, generator):
+        """Standard normal numbers, as many as the codes have."""
+        return self.generator_loss.draw(x, generator)
+
+    def forward(self, outputs, x):
+        """Loss of a batch, a scalar: of the generator's outputs, or of the discriminator's 3 b logits."""
+        if not isinstance(outputs, torch.Tensor):
+            return self.generator_loss(outputs, x)
+        rows, made = outputs.tensor_split([len(x)])
+        return softplus(rows).mean() + softplus(-made).mean()
+
+    def errors(self, outputs, x):
+        """Mean squared error of each row, (b,)."""
+        return squared_error(outputs[0], x) / x[0].numel()
+
+    def set_error_range(self, errors):
+        """Keep the least and the greatest of these errors."""
+        self.error_range.copy_(torch.stack(errors.aminmax()))
+
+    def score(self, outputs, x):
+        """Score of each row, (b,)."""
+        errors, probabilities = self.errors(outputs, x), outputs[3].sigmoid()
+        if self.score_function == "sum":
+            return -(errors + probabilities)
+        least, spread = self.error_range[0], self.error_range.diff()
+        return -((errors - least) / torch.where(spread > 0, spread, 1.0) + probabilities) / 2
