@@ -5,8 +5,8 @@ from ._autoencoder import BaseAutoencoder, BaseReconstruction
 from ._batches import as_network_input
 from ._codes import BaseCodes, DecodingMixin
 from ._deep import BaseDeepOneClass
-from ._net import LAST_STAGE, OneClassNet
 from ._drawing import DrawingNet
+from ._net import LAST_STAGE, OneClassNet
 from ._seeding import RandomStream
 from ._stacked import StackingError, fit_stacked, runs_on_cuda
 from ._statistics import all_codes, count_distinct, reconstructed_variance, total_variance
@@ -19,8 +19,8 @@ __all__ = [
     "BaseDeepOneClass",
     "BaseReconstruction",
     "DecodingMixin",
-    "OneClassNet",
     "DrawingNet",
+    "OneClassNet",
     "RandomStream",
     "StackingError",
     "all_codes",

@@ -17,16 +17,16 @@ class DrawingNet(OneClassNet):
         """Loss and gradients of one batch; the mode was set when the epoch began."""
         with self.stream_.generator() as generator:
             noise = self.criterion_.draw(batch[0], generator)
-        loss = self.run_compiled(self._loss_of, *self.shares(batch[0], noise))
-        return {"loss": self.backward(loss, len(batch[0])), "y_pred": None}
+        loss = self.run_compiled(self._loss_of, *self.processes.shares(batch[0], noise))
+        return {"loss": self.processes.backward(self, loss, len(batch[0])), "y_pred": None}
 
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
         """Loss of one batch of rows held out."""
         with RandomStream(self.seed).generator() as generator:
             noise = self.criterion_.draw(batch[0], generator)
-        loss = self._loss_of(*self.shares(batch[0], noise))
-        return {"loss": self.total(loss, len(batch[0])), "y_pred": None}
+        loss = self._loss_of(*self.processes.shares(batch[0], noise))
+        return {"loss": self.processes.total(loss, len(batch[0])), "y_pred": None}
 
     def _loss_of(self, x, noise):
         return self.get_loss(self.infer(x, noise), None, X=x)
