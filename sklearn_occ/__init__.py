@@ -7,6 +7,7 @@ from .hypersphere import DeepSVDD
 from .localization import PatchDetector
 from .reconstruction import CAE, SAE, ConOCC, PatchAutoencoder, PCAReconstruction
 from .self_supervised import TEND
+from .splitting import IntraClassSplitting
 from .svm import COCSVM, OCSVM
 from .variational import CVAD, VAE, CascadeVAE
 
@@ -25,6 +26,7 @@ __all__ = [
     "CascadeVAE",
     "ConOCC",
     "DeepSVDD",
+    "IntraClassSplitting",
     "PCAReconstruction",
     "PatchAutoencoder",
     "PatchDetector",

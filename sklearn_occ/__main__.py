@@ -100,7 +100,8 @@ def _make_parser():
         default=list(DEFAULT_METHODS),
         metavar="METHOD",
         help=f"any of {', '.join(METHODS)}, separated by blanks or commas (default: all but AnoGAN, which "
-        "searches a code for every row, and TEND, which distorts every row in every epoch, minutes to hours of it)",
+        "searches a code for every row, TEND, which distorts every row in every epoch, and IntraClassSplitting, "
+        "which makes three steps for every batch: minutes to hours of it)",
     )
     add(
         "--seeds",

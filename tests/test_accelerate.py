@@ -24,7 +24,7 @@ from two_processes import (
 
 from sklearn_occ.engine._processes import processes_of
 
-NOT_AS_ONE = ["DAGMM"]  # its mixture is that of the rows in one process
+NOT_AS_ONE = ["DAGMM", "IntraClassSplitting"]  # whose mixture, whose pairs are those of the rows in one process
 SGD = {"optimizer": "sgd", "lr": 1e-3}
 
 

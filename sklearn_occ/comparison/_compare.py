@@ -92,7 +92,8 @@ def compare(
         Folder for the results; made where it is missing.
     methods : sequence of str
         Names among `METHODS`, as `parse_methods` reads them; by default all but AnoGAN, which searches a code for
-        every row, and TEND, which distorts every row in every epoch, minutes to hours of it.
+        every row, TEND, which distorts every row in every epoch, and IntraClassSplitting, which makes three steps for
+        every batch: minutes to hours of it.
     seeds : int, default=3
         Number of fits of each method.
     epochs : int, default=1000

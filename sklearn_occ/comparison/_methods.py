@@ -10,6 +10,7 @@ from ..engine import BaseDeepOneClass
 from ..hypersphere import DeepSVDD
 from ..reconstruction import CAE, SAE, ConOCC, PCAReconstruction
 from ..self_supervised import TEND
+from ..splitting import IntraClassSplitting
 from ..svm import COCSVM, OCSVM
 
 # `network` holds what every network here shares: epochs, channels, device, callbacks, checkpoint.
@@ -25,8 +26,13 @@ METHODS = {
     "CAE": lambda seed, network: CAE(random_state=seed, **network),
     "SAE": lambda seed, network: SAE(random_state=seed, **network),
     "ConOCC": lambda seed, network: ConOCC(random_state=seed, **network),
+    "IntraClassSplitting": lambda seed, network: IntraClassSplitting(random_state=seed, **network),
 }
-_HOURS = {"AnoGAN", "TEND"}  # a search for every row; small batches, distorted anew in every epoch
+_HOURS = {  # of three seeds
+    "AnoGAN",  # a search for every row
+    "TEND",  # small batches, distorted anew in every epoch
+    "IntraClassSplitting",  # three steps for every batch, of twice as many rows
+}
 DEFAULT_METHODS = tuple(name for name in METHODS if name not in _HOURS)
 WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction"}
 
@@ -55,7 +61,10 @@ def parse_methods(names):
     >>> parse_methods(["conocc, c-ocsvm", "CAE"])
     ('ConOCC', 'COCSVM', 'CAE')
     """
-    spelled = {name.casefold(): name for name in METHODS} | {"dsvdd": "DeepSVDD"}  # the papers' D-SVDD
+    spelled = {name.casefold(): name for name in METHODS} | {
+        "dsvdd": "DeepSVDD",  # the papers' D-SVDD and ICS
+        "ics": "IntraClassSplitting",
+    }
     methods = {}
     for word in " ".join(names).replace(",", " ").split():
         name = spelled.get(word.replace("-", "").casefold())

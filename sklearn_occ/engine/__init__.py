@@ -2,7 +2,7 @@
 
 from ._adversarial import AdversarialNet
 from ._autoencoder import BaseAutoencoder, BaseReconstruction
-from ._batches import as_network_input
+from ._batches import ResidentBatches, as_network_input
 from ._codes import BaseCodes, DecodingMixin
 from ._deep import BaseDeepOneClass
 from ._drawing import DrawingNet
@@ -10,6 +10,7 @@ from ._net import LAST_STAGE, OneClassNet
 from ._seeding import RandomStream
 from ._stacked import StackingError, fit_stacked, runs_on_cuda
 from ._statistics import all_codes, count_distinct, reconstructed_variance, total_variance
+from ._streaming import HostRows
 
 __all__ = [
     "LAST_STAGE",
@@ -20,8 +21,10 @@ __all__ = [
     "BaseReconstruction",
     "DecodingMixin",
     "DrawingNet",
+    "HostRows",
     "OneClassNet",
     "RandomStream",
+    "ResidentBatches",
     "StackingError",
     "all_codes",
     "as_network_input",

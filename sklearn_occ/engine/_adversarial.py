@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ._net import OneClassNet
+from ._net import LAST_STAGE, OneClassNet
 from ._seeding import RandomStream
 
 
@@ -13,12 +13,19 @@ class AdversarialNet(OneClassNet):
     The criterion writes `draw(x, generator)`, what a turn needs besides the weights (a tuple: rows, random codes),
     and `loss_of(player, module, *drawn)`. The gradient of that loss goes to the player's weights alone, and with it
     one step of the one optimizer, which leaves weights without a gradient as they are. `train_loss` is the sum of the
-    players' losses, `train_<player>_loss` each of them.
+    players' losses, `train_<player>_loss` each of them. Turns are those of the last stage; stages before it have
+    `criterion(module(x), x)`, as in any net.
+
+    A subclass writes `_drawn_for(batch, generator)` and `_weights_of(player)` where a turn needs more of a batch than
+    its rows, or moves other weights.
     """
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """One pass, recording each player's mean loss besides their sum."""
         if iterator is None:
+            return
+        if self.stage_ != LAST_STAGE:
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
             return
         self.n_rows_ = []
         shape = len(iterator), len(self.criterion_.players)
@@ -33,16 +40,14 @@ class AdversarialNet(OneClassNet):
 
     def train_step(self, batch, **fit_params):
         """One optimizer step of each player."""
+        if self.stage_ != LAST_STAGE:
+            return super().train_step(batch, **fit_params)
         with self.stream_.generator() as generator:
-            drawn = self.criterion_.draw(batch[0], generator)
+            drawn = self._drawn_for(batch, generator)
         losses, n_rows = [], len(batch[0])
         for player in self.criterion_.players:
             loss = self._loss_of(player, drawn)
-            weights = {
-                name: weight
-                for name, weight in self.module_.get_submodule(player).named_parameters()
-                if weight.requires_grad
-            }
+            weights = {name: weight for name, weight in self._weights_of(player) if weight.requires_grad}
             if not weights:  # a network of the user's that is to stay as it is
                 losses.append(self.processes.total(loss, n_rows).detach())
                 continue
@@ -56,10 +61,18 @@ class AdversarialNet(OneClassNet):
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
         """Losses on rows held out, with the same random codes in each epoch."""
+        if self.stage_ != LAST_STAGE:
+            return super().validation_step(batch, **fit_params)
         with RandomStream(self.seed).generator() as generator:
-            drawn = self.criterion_.draw(batch[0], generator)
+            drawn = self._drawn_for(batch, generator)
         losses = [self._loss_of(player, drawn) for player in self.criterion_.players]
         return self._noted(batch, [self.processes.total(loss, len(batch[0])) for loss in losses])
+
+    def _drawn_for(self, batch, generator):
+        return self.criterion_.draw(batch[0], generator)
+
+    def _weights_of(self, player):
+        return self.module_.get_submodule(player).named_parameters()
 
     def _loss_of(self, player, drawn):
         drawn = self.processes.shares(*drawn)

@@ -23,6 +23,7 @@ from ._losses import ReconstructionLoss, mean_squared_error, squared_error
 from ._margin import MapDecoder, MapEncoder, MarginHead, MarginNetwork, map_code_width
 from ._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
 from ._patches import PatchDecoder, PatchEncoder, patch_code_width
+from ._similarity import StructuralSimilarity
 from ._variational import (
     GaussianEncoder,
     VariationalAutoencoder,
@@ -55,6 +56,7 @@ __all__ = [
     "PatchDecoder",
     "PatchEncoder",
     "ReconstructionLoss",
+    "StructuralSimilarity",
     "VariationalAutoencoder",
     "build_cascade",
     "build_decoder",

@@ -34,7 +34,7 @@ def default_code_width(shape):
     return _network_for(shape).default_code_width(shape)
 
 
-def build_encoder(encoder, shape, n_components, channels, *, default_width=None, bias=True):
+def build_encoder(encoder, shape, n_components, channels, *, default_width=None, bias=True, name="encoder"):
     """Encoder for rows of `shape`, and the width of its code.
 
     Parameters
@@ -51,6 +51,8 @@ def build_encoder(encoder, shape, n_components, channels, *, default_width=None,
         Width of the code where `n_components` is None; None = `default_code_width(shape)`.
     bias : bool
         False leaves biases and learnt scales of batch normalisation out of the default network.
+    name : str
+        What errors call it: the estimator's parameter.
 
     Returns
     -------
@@ -68,11 +70,11 @@ def build_encoder(encoder, shape, n_components, channels, *, default_width=None,
         built = _convolutional.ConvEncoder(shape, n_components, channels, bias=bias)
     else:
         built = _dense.DenseEncoder(shape, n_components, bias=bias)
-    code = probe(built, shape, f"The encoder cannot take rows of shape {shape}")
+    code = probe(built, shape, f"The {name} cannot take rows of shape {shape}")
     if code.ndim != 2 or wanted not in (None, code.shape[1]):
         width = "n_components" if wanted is None else wanted
         raise ValueError(
-            f"The encoder turns 2 rows of shape {shape} into shape {tuple(code.shape)}, expected (2, {width}); flatten "
+            f"The {name} turns 2 rows of shape {shape} into shape {tuple(code.shape)}, expected (2, {width}); flatten "
             "its output, or set n_components."
         )
     return built, code.shape[1]

@@ -1,8 +1,10 @@
 """CAE: the convolutional autoencoder, scored by its reconstruction error."""
 
+from sklearn.utils._param_validation import StrOptions
+
 from .._docstrings import with_shared_docs
 from ..engine import BaseReconstruction
-from ..nn import ReconstructionLoss
+from ..nn import ReconstructionLoss, StructuralSimilarity
 
 
 @with_shared_docs
@@ -12,12 +14,19 @@ class CAE(BaseReconstruction):
     ::
 
         L_AE(x) = sum_j (D(E(x))_j - x_j)^2          loss: its mean over the batch
-        score(x) = -L_AE(x) / (number of pixels)     in squared units of X, at most 0
 
-    The sum runs over the pixels of all channels (the features of a table).
+    Scores::
+
+        "reconstruction"   -L_AE(x) / (number of pixels)           in squared units of X, at most 0
+        "ssim"             mean over the pixels of SSIM(x', x)     in [-1, 1], x' = D(E(x)), images only
+
+    The sum runs over the pixels of all channels (the features of a table). SSIM, the structural similarity, is that of
+    `anomaly_map(kind="ssim")`, whose mean is 1 minus the score.
 
     Parameters
     ----------
+    score_function : {"reconstruction", "ssim"}, default="reconstruction"
+        See above. The loss is the same for both.
     {encoder and decoder}
     {width of the code}
     {channels and output}
@@ -44,7 +53,8 @@ class CAE(BaseReconstruction):
     Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images,
     section 3.1, where CAE is the autoencoder of ConOCC without its constraint. Stride, batch normalisation
     and activations are not given there; see `sklearn_occ.nn.ConvEncoder`. The paper scores by the sum over
-    pixels; the mean here differs by a constant factor.
+    pixels; the mean here differs by a constant factor. The "ssim" score is a baseline in Schlachter, Liao, Yang, Deep
+    one-class classification using intra-class splitting, section 3.1.
 
     Examples
     --------
@@ -56,9 +66,15 @@ class CAE(BaseReconstruction):
     True
     """
 
+    _parameter_constraints: dict = {
+        **BaseReconstruction._parameter_constraints,
+        "score_function": [StrOptions({"reconstruction", "ssim"})],
+    }
+
     def __init__(
         self,
         *,
+        score_function="reconstruction",
         encoder=None,
         decoder=None,
         n_components=None,
@@ -106,6 +122,34 @@ class CAE(BaseReconstruction):
             warm_start=warm_start,
             checkpoint=checkpoint,
         )
+        self.score_function = score_function
 
     def _make_criterion(self):
-        return ReconstructionLoss()
+        if self.score_function == "reconstruction":
+            return ReconstructionLoss()
+        if self.image_shape_ is None:
+            raise ValueError(
+                "score_function='ssim' compares images, but X is a table; set score_function='reconstruction', or "
+                "image_shape where its rows are flattened images."
+            )
+        return StructuralLoss(self.image_shape_[1:], self._fitted_range)
+
+
+class StructuralLoss(ReconstructionLoss):
+    """`L_AE` as loss, the structural similarity of row and reconstruction as score.
+
+    Parameters
+    ----------
+    sides : tuple (H, W)
+        Of the images.
+    data_range : float
+        Range of their values.
+    """
+
+    def __init__(self, sides, data_range):
+        super().__init__()
+        self.similarity = StructuralSimilarity(sides, data_range)
+
+    def score(self, outputs, x):
+        """Score of each row, (b,)."""
+        return self.similarity(outputs[0], x)

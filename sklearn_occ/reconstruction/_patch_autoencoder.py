@@ -74,7 +74,7 @@ class PatchAutoencoder(BaseReconstruction):
     Warns
     -----
     ConvergenceWarning
-        When the reconstructions of all training rows are equal but for rounding: the units of a layer have died, as
+        When the reconstructions of all training images are equal but for rounding: the units of a layer have died, as
         those of rectified layers of two channels may.
 
     References
@@ -187,11 +187,13 @@ class PatchAutoencoder(BaseReconstruction):
         return RootMeanSquaredError()
 
     def _check_trained(self, net, X):
+        if self.image_shape_ is None:  # whose network is not rectified, but leaky
+            return
         made = (outputs[0].flatten(1) for outputs, _ in net.sweep(X))
         inputs = (x for x, _ in net.get_iterator(X))
         if total_variance(made) < _LEAST_VARIANCE * total_variance(inputs):
             warnings.warn(
-                f"{type(self).__name__} gives all {len(X)} training rows the same reconstruction: units have died, and "
+                f"{type(self).__name__} gives all {len(X)} training images the same reconstruction: units have died, and "
                 "the score is the distance from one fixed image. Fit with another random_state, more channels or lower "
                 "lr.",
                 ConvergenceWarning,

@@ -315,6 +315,7 @@ def test_warnings_of_a_fit_are_kept_with_it(tmp_path, monkeypatch, capsys):
         (["cae"], ("CAE",)),
         (["ConOCC,C-OCSVM", "sae"], ("ConOCC", "COCSVM", "SAE")),
         (["ocsvm , CAE", "Cae"], ("OCSVM", "CAE")),
+        (["ICS", "D-SVDD"], ("IntraClassSplitting", "DeepSVDD")),
     ],
 )
 def test_names_of_methods(names, methods):

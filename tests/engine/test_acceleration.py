@@ -63,9 +63,9 @@ def test_compile_changes_nothing_but_rounding(name, X, compiled):
     plain = quick(name).fit(X)
     occ = quick(name, compile=True).fit(X)
     np.testing.assert_array_equal(occ.score_samples(X), plain.score_samples(X))
-    steps = sum(epochs * -(-60 // occ.batch_size) for epochs in occ.net_.epochs_.values())
-    players = len(getattr(occ.net_.criterion_, "players", [None]))
-    assert len(compiled) == (steps * players if plain.net_.is_plain_ else 0)
+    turns = {"train": len(getattr(occ.net_.criterion_, "players", [None]))}
+    steps = sum(epochs * turns.get(stage, 1) for stage, epochs in occ.net_.epochs_.items()) * -(-60 // occ.batch_size)
+    assert len(compiled) == (steps if plain.net_.is_plain_ else 0)
 
 
 def test_what_is_compiled_is_not_pickled(X, compiled):
@@ -165,6 +165,8 @@ def test_accelerated_training_on_cuda_ends_at_like_scores(name, params, X):
 @pytest.mark.parametrize("name", ONE_NETWORK)
 def test_compiled_training_ends_at_like_scores(name, X):
     torch.compiler.reset()
-    scores = [quick(name, compile=compile).fit(X).score_samples(X) for compile in (False, True)]
+    # Logits near 0 show what Adam makes of rounding errors, the gradients of biases before batch normalisation.
+    params = {"optimizer": "sgd"} if name == "IntraClassSplitting" else {}
+    scores = [quick(name, compile=compile, **params).fit(X).score_samples(X) for compile in (False, True)]
     np.testing.assert_allclose(*scores, atol=1e-3 * np.abs(scores[0]).max())
     assert QUICK[name].compile is False

@@ -44,6 +44,30 @@ def test_scores_are_errors_of_the_reconstruction(make_deep, X):
     np.testing.assert_allclose(occ.score_samples(X), -errors, rtol=1e-4)
 
 
+@pytest.mark.parametrize("channels", [None, 3])
+def test_the_ssim_score_is_the_mean_of_the_ssim_map(channels, blobs):
+    X = blobs(30, size=(9, 14), channels=channels)
+    occ, by_error = (quick("CAE", score_function=name).fit(X) for name in ("ssim", "reconstruction"))
+    scores = occ.score_samples(X)
+    np.testing.assert_allclose(scores, 1 - occ.anomaly_map(X, kind="ssim").mean((1, 2)), rtol=1e-5)
+    np.testing.assert_array_equal(occ.reconstruct(X), by_error.reconstruct(X))  # the same training
+    assert occ.history_[:, "train_loss"] == by_error.history_[:, "train_loss"]
+    raw = X * np.float32(3)  # the range is that of the rows trained on
+    occ = quick("CAE", score_function="ssim").fit(raw)
+    np.testing.assert_allclose(
+        occ.score_samples(raw), 1 - occ.anomaly_map(raw, kind="ssim").mean((1, 2)), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_the_ssim_score_wants_images(X, rng):
+    with pytest.raises(ValueError, match="score_function='ssim' compares images, but X is a table"):
+        quick("CAE", score_function="ssim").fit(rng.normal(size=(20, 6)))
+    flat = quick("CAE", score_function="ssim", image_shape=(12, 12)).fit(X.reshape(50, -1))
+    np.testing.assert_array_equal(
+        flat.score_samples(X.reshape(50, -1)), quick("CAE", score_function="ssim").fit(X).score_samples(X)
+    )
+
+
 def test_codes_of_sae_are_rectified_and_the_penalty_makes_them_sparse(X):
     active = {}
     for alpha in (0.0, 3.0):

@@ -98,5 +98,7 @@ def test_dead_units_are_warned_of(blobs, part):
         return network
 
     X = blobs(20, size=(28, 28))
-    with pytest.warns(ConvergenceWarning, match=r"gives all 20 training rows the same reconstruction.* another random"):
+    with pytest.warns(
+        ConvergenceWarning, match=r"gives all 20 training images the same reconstruction.* another random"
+    ):
         PatchAutoencoder(encoder=encoder, decoder=decoder, n_components=128, max_epochs=1, random_state=0).fit(X)

@@ -1,0 +1,273 @@
+"""IntraClassSplitting: a classifier of typical against atypical rows of the majority."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._docstrings import with_shared_docs
+from ..engine import BaseAutoencoder
+from ..nn import StructuralSimilarity, build_encoder
+from ._split_rows import SplitRows, SplittingNet
+from ._splitting_loss import NegativeSquaredError, SplittingLoss, SplittingNetwork, UsersSimilarity
+
+_DISTINCT = 0.95  # share of distinct rows with a score of their own
+_MOST_COMPARED = 1000  # rows
+_FEWEST_ROWS = 4  # two of each kind, which make pairs
+
+
+@with_shared_docs
+class IntraClassSplitting(BaseAutoencoder):
+    """Intra-class splitting: a binary classifier of the majority's typical and atypical rows.
+
+    ::
+
+        atypical        the share rho of the training rows with the lowest sim(x, x'), x' their reconstruction
+        z = E(x)        features of the backbone
+        l(x) = w z + b  logit of "atypical", y = sigmoid(l)
+        dist(z, z')     = sigmoid(v |z - z'| + c), in (0, 1), the absolute difference taken coordinate by coordinate
+
+        closeness   = -mean log(1 - dist(z_i, z_j))                       of pairs of typical rows
+        intra_class = (-mean log(1 - y) of typical rows - mean log y of atypical rows) / 2
+        dispersion  = -mean log dist(z_i, z_j)                            of pairs of atypical rows
+
+        score(x) = -l(x), any real number; the paper's probability of the majority is sigmoid(score)
+
+    Training has two stages. First an autoencoder is trained, `pretrain_epochs` epochs of
+    `sum_j (x'_j - x_j)^2`, and the rows are split by its reconstructions in eval mode. Then the backbone and `w`, `b`,
+    `v`, `c` are trained: for each batch one step with each of the three losses, in that order. A batch has `batch_size`
+    typical rows and as many atypical ones, or all of them if there are fewer; the pairs are those of neighbours in the
+    shuffled batch. A pass takes every typical row once. The similarity of x and x' is::
+
+        "ssim"   mean over the pixels of SSIM(x', x), as in `anomaly_map(kind="ssim")` of CAE
+        "mse"    -mean_j (x'_j - x_j)^2
+
+    The paper's variants: `constraints=False` is its NNwDS, a classifier of the split without closeness and
+    dispersion; `rho=None, constraints=False` its NaiveNN, whose rows all have the same label.
+
+    Parameters
+    ----------
+    rho : float in (0, 0.5] or None, default=0.1
+        Share of the training rows that are atypical, rounded, at least two rows. None splits nothing: there is no
+        autoencoder, and all rows are typical.
+    similarity : {"auto", "ssim", "mse"} or callable, default="auto"
+        "auto" is "ssim" for images and "mse" for tables. A callable `similarity(x, reconstruction)` gets two float64
+        arrays of some rows, (b, C, H, W) or (b, n_features), and returns (b,) numbers, higher = more alike.
+    constraints : bool, default=True
+        Whether closeness and dispersion are trained.
+    pretrain_epochs : int, default=150
+        Epochs of the autoencoder, at least 1.
+    backbone : torch.nn.Module or callable, default=None
+        Network of the features, a module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a
+        factory `backbone(shape, n_components)` that returns one. Leaky ReLU (slope 0.2) follows it. None: the
+        architecture of the default `encoder`, with weights of its own. The paper has AlexNet.
+    {encoder and decoder}
+    {width of the code}
+        The same for the features and for the codes of the autoencoder, unless a given `encoder` has another.
+    {channels and output}
+    lr : float, default=1e-3
+        Learning rate of both stages. The paper gives none.
+    max_epochs : int, default=100
+        Passes over the typical rows in the second stage.
+    batch_size : int, default=64
+        Rows of a training step of the autoencoder, and typical rows of a step of the classifier, at least 2.
+    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
+        "sgd" has momentum 0.9. A callable is a `torch.optim` class or a function
+        `optimizer(parameters, lr=, weight_decay=)`.
+    weight_decay : float, default=1e-6
+        L2 penalty on the weights, as the optimizer defines it. The paper has it on the convolutions.
+    contamination : float in (0, 0.5] or None, default=0.1
+        Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
+    {threshold parameters}
+    {engine parameters}
+
+    Attributes
+    ----------
+    atypical_indices_ : ndarray of int
+        Row numbers in the fitted `X` of the atypical rows, ascending; empty with `rho=None`. In a `PatchDetector` they
+        are those of the last sample of patches.
+    split_threshold_ : float
+        Up to this similarity a row is atypical: that of the most similar atypical row. Rows held out are split by it
+        for `valid_loss`. -inf with `rho=None`.
+    n_components_ : int
+        Width of the features, which `transform` gives.
+    output_activation_ : str
+        "sigmoid" or "linear", of the autoencoder.
+    {deep attributes}
+        The second stage also has `train_closeness_loss`, `train_intra_class_loss`, `train_dispersion_loss`, whose sum
+        is `train_loss`.
+    {threshold attributes}
+
+    Warns
+    -----
+    ConvergenceWarning
+        When of the first 1000 training rows fewer than 95 % of those that differ have a score of their own: the
+        features have collapsed.
+
+    Notes
+    -----
+    The split is only as good as the autoencoder. One that has not learnt to leave a dark background dark finds thin
+    strokes unlike their reconstructions by "ssim", whatever their shape; look at the images of `atypical_indices_`, and
+    raise `pretrain_epochs` where the `train_loss` of the first stage still falls.
+
+    Training lowers the scores of the atypical rows, which are training rows: with `threshold_data="train"` and a
+    `contamination` near `rho` the threshold lies in the gap between the two kinds. Rows that are not in memory are
+    read one by one in the second stage, the atypical ones at random.
+
+    References
+    ----------
+    Schlachter, Liao, Yang, Deep one-class classification using intra-class splitting, sections 2.1 to 2.3 and 3.1,
+    equations 1 to 4. There the distance has the difference with its sign, which makes it depend on the order of a pair;
+    and how many rows of each kind equation 3 has is not said, so they are weighed alike.
+
+    Examples
+    --------
+    >>> from sklearn_occ import IntraClassSplitting
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> digits = load_one_class_digits(majority=0)
+    >>> occ = IntraClassSplitting(pretrain_epochs=20, max_epochs=20, channels=8, random_state=0).fit(digits.X_train)
+    >>> scores = occ.score_samples(digits.X_train)
+    >>> len(scores), len(occ.atypical_indices_), bool(scores[occ.atypical_indices_].mean() < scores.mean())
+    (89, 9, True)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseAutoencoder._parameter_constraints,
+        "rho": [Interval(Real, 0, 0.5, closed="right"), None],
+        "similarity": [StrOptions({"auto", "ssim", "mse"}), callable],
+        "constraints": ["boolean"],
+        "pretrain_epochs": [Interval(Integral, 1, None, closed="left")],
+        "backbone": [callable, None],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+    }
+    _net_class = SplittingNet
+
+    def __init__(
+        self,
+        *,
+        rho=0.1,
+        similarity="auto",
+        constraints=True,
+        pretrain_epochs=150,
+        backbone=None,
+        encoder=None,
+        decoder=None,
+        n_components=None,
+        channels=64,
+        output_activation="auto",
+        lr=1e-3,
+        max_epochs=100,
+        batch_size=64,
+        optimizer="adam",
+        weight_decay=1e-6,
+        contamination=0.1,
+        threshold_data="train",
+        validation_fraction=None,
+        image_shape=None,
+        random_state=None,
+        callbacks=None,
+        device="auto",
+        precision="float32",
+        compile=False,
+        verbose=0,
+        warm_start=False,
+        checkpoint=None,
+    ):
+        super().__init__(
+            encoder=encoder,
+            decoder=decoder,
+            n_components=n_components,
+            channels=channels,
+            output_activation=output_activation,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            contamination=contamination,
+            threshold_data=threshold_data,
+            validation_fraction=validation_fraction,
+            image_shape=image_shape,
+            random_state=random_state,
+            callbacks=callbacks,
+            device=device,
+            precision=precision,
+            compile=compile,
+            verbose=verbose,
+            warm_start=warm_start,
+            checkpoint=checkpoint,
+        )
+        self.rho = rho
+        self.similarity = similarity
+        self.constraints = constraints
+        self.pretrain_epochs = pretrain_epochs
+        self.backbone = backbone
+
+    @property
+    def split_threshold_(self):
+        """Up to this similarity a row is atypical."""
+        return float(self.net_.criterion_.threshold)
+
+    def _make_module(self):
+        autoencoder = None if self.rho is None else super()._make_module()
+        backbone, self.n_components_ = build_encoder(
+            self.backbone, self._shape_of_rows, self.n_components, self.channels, name="backbone"
+        )
+        return SplittingNetwork(backbone, self.n_components_, autoencoder, self.constraints)
+
+    def _make_criterion(self):
+        return SplittingLoss(None if self.rho is None else self._make_similarity(), self.constraints)
+
+    def _make_similarity(self):
+        if callable(self.similarity):
+            return UsersSimilarity(self.similarity)
+        is_table = self.image_shape_ is None
+        if self.similarity == "ssim" and is_table:
+            raise ValueError(
+                "similarity='ssim' compares images, but X is a table; set similarity='mse', or image_shape where its "
+                "rows are flattened images."
+            )
+        if self.similarity == "mse" or is_table:
+            return NegativeSquaredError()
+        return StructuralSimilarity(self.image_shape_[1:], self._fitted_range)
+
+    def _train(self, net, X, X_valid):
+        if self.rho is None:
+            super()._train(net, X, X_valid)
+            self.atypical_indices_ = self._training_rows[:0]
+            return
+        if len(X) < _FEWEST_ROWS:
+            raise ValueError(
+                f"{type(self).__name__} got {len(X)} majority rows to train on, expected at least {_FEWEST_ROWS}, two "
+                "of each kind; add rows, or set rho=None."
+            )
+        if not net.epochs_.get("train"):
+            net.module_.pretrains = True
+            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
+            net.module_.pretrains = False
+        net.freeze("autoencoder")
+        rows = SplitRows(X, max(2, round(self.rho * len(X))), net.similarities)
+        net.criterion_.threshold.fill_(rows.threshold)
+        super()._train(net, rows, X_valid)
+        self.atypical_indices_ = self._training_rows[rows.atypical.numpy()]
+
+    def _check_trained(self, net, X):
+        rows = X[:_MOST_COMPARED].cpu().numpy()
+        in_double = self.image_shape_ is None and net.is_plain_in_eval_  # as rows are scored
+        scores = net.evaluate(
+            rows,
+            net.criterion_.score,
+            block_size=self._block_size(),
+            dtype=torch.float64 if in_double else torch.float32,
+        )
+        n_scores, n_rows = len(np.unique(scores)), len(np.unique(rows, axis=0))
+        if n_scores < _DISTINCT * n_rows:
+            warnings.warn(
+                f"The features of {type(self).__name__} have collapsed: {n_rows} different training rows have "
+                f"{n_scores} different scores. Lower lr, now {self.lr:g}, or max_epochs, now {self.max_epochs}.",
+                ConvergenceWarning,
+                stacklevel=7,
+            )

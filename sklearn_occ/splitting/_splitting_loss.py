@@ -1,0 +1,131 @@
+"""SplittingLoss, SplittingNetwork: what intra-class splitting trains, and with which losses."""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import softplus
+
+from ..nn import mean_squared_error, squared_error
+
+_SLOPE = 0.2
+
+
+class SplittingNetwork(nn.Module):
+    """`x -> (logit, z)`: features z of the backbone, a linear layer on them; the autoencoder's while `pretrains`.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        The backbone, `(b, *shape) -> (b, n_components)`.
+    n_components : int
+        Width of its output.
+    autoencoder : Autoencoder or None
+        What splits the rows.
+    constraints : bool
+        Whether there is a distance subnetwork.
+    """
+
+    def __init__(self, encoder, n_components, autoencoder, constraints):
+        super().__init__()
+        self.encoder = nn.Sequential(encoder, nn.LeakyReLU(_SLOPE))
+        self.logit = nn.Linear(n_components, 1)
+        self.distance = nn.Linear(n_components, 1) if constraints else None
+        self.autoencoder = autoencoder
+        self.pretrains = False
+
+    def forward(self, x):
+        if self.pretrains:
+            return self.autoencoder(x)
+        z = self.encoder(x)
+        return self.logit(z).squeeze(1), z  # (b,), (b, n_components)
+
+    def distance_logits(self, z):
+        """Logit of the distance of each row of z from the next one, of the last from the first, (b,)."""
+        return self.distance((z - z.roll(-1, 0)).abs()).squeeze(1)
+
+
+class SplittingLoss(nn.Module):
+    """Losses and score of intra-class splitting (equations 2 to 4).
+
+    Parameters
+    ----------
+    similarity : torch.nn.Module or None
+        `similarity(reconstruction, x)`, (b,) float64.
+    constraints : bool
+        Whether distances are constrained.
+
+    Attributes
+    ----------
+    players : tuple of str
+        The losses, in the order of their steps.
+    threshold : tensor, a float64 scalar
+        Up to this similarity a row is atypical; a buffer.
+    """
+
+    def __init__(self, similarity, constraints):
+        super().__init__()
+        self.similarity = similarity
+        self.players = ("intra_class",)
+        if constraints:
+            self.players = ("closeness", "intra_class") + (() if similarity is None else ("dispersion",))
+        self.register_buffer("threshold", torch.tensor(-torch.inf, dtype=torch.float64))
+
+    def forward(self, outputs, x):
+        """Loss of the autoencoder on a batch, a scalar."""
+        return mean_squared_error(outputs[0], x)
+
+    def loss_of(self, player, module, typical, atypical):
+        """Loss of a step, a scalar; both kinds pass the network, so that batch normalisation sees the same mixture."""
+        logit, z = module(torch.cat([typical, atypical]))
+        n_typical = len(typical)
+        if player == "intra_class":
+            return intra_class_loss(logit[:n_typical], logit[n_typical:])
+        pairs = z[:n_typical] if player == "closeness" else z[n_typical:]
+        if len(pairs) < 2:  # of rows held out
+            return z.new_zeros(())
+        distance = module.distance_logits(pairs)
+        return softplus(distance if player == "closeness" else -distance).mean()
+
+    def score(self, outputs, x):
+        """Score of each row, (b,)."""
+        return -outputs[0]
+
+
+def intra_class_loss(typical, atypical):
+    """Binary cross-entropy of logits, `- mean log(1 - y)` of typical and `- mean log y` of atypical rows, their mean.
+
+    Where there are rows of one kind only it is theirs.
+    """
+    kinds = [softplus(typical), softplus(-atypical)]
+    means = [kind.mean() for kind in kinds if len(kind)]
+    return sum(means) / len(means)
+
+
+class NegativeSquaredError(nn.Module):
+    """Minus the mean squared error of each row, (b, ...) twice -> (b,), in float64."""
+
+    def forward(self, reconstruction, x):
+        return -squared_error(reconstruction.double(), x.double()) / x[0].numel()
+
+
+class UsersSimilarity(nn.Module):
+    """A function of two NumPy arrays, `function(x, reconstruction)`, as a module.
+
+    Parameters
+    ----------
+    function : callable
+        Returns one number a row.
+    """
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, reconstruction, x):
+        found = np.asarray(self.function(*(rows.double().cpu().numpy() for rows in (x, reconstruction))), float)
+        if found.shape != (len(x),) or not np.isfinite(found).all():
+            raise ValueError(
+                f"similarity returned an array of shape {found.shape} with {np.isfinite(found).sum()} finite values "
+                f"for {len(x)} rows, expected shape ({len(x)},) and finite values; return one number a row."
+            )
+        return torch.from_numpy(found).to(x.device)
