@@ -193,9 +193,9 @@ class PatchAutoencoder(BaseReconstruction):
         inputs = (x for x, _ in net.get_iterator(X))
         if total_variance(made) < _LEAST_VARIANCE * total_variance(inputs):
             warnings.warn(
-                f"{type(self).__name__} gives all {len(X)} training images the same reconstruction: units have died, and "
-                "the score is the distance from one fixed image. Fit with another random_state, more channels or lower "
-                "lr.",
+                f"{type(self).__name__} gives all {len(X)} training images the same reconstruction: units have died, "
+                "and the score is the distance from one fixed image. Fit with another random_state, more channels or "
+                "lower lr.",
                 ConvergenceWarning,
                 stacklevel=7,
             )
