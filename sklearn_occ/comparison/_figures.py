@@ -16,7 +16,7 @@ _LINES = ("-", "--", "-.", ":", (0, (7, 1.5, 1.5, 1.5, 1.5, 1.5)))
 # variables, and a page has two colour schemes.
 _INK, _MAJORITY, _MINORITY = "#010101", "#010102", "#010103"
 _COLOURS = [f"#0102{number:02d}" for number in range(5)]
-_LOOK = {  # nine methods, five colours and five lines: no two methods share both
+_LOOK = {  # up to 25 methods, five colours and five lines: no two share both
     name: (_COLOURS[number % 5], _LINES[(number + number // 5) % 5]) for number, name in enumerate(METHODS)
 }
 _VARIABLES = {
