@@ -10,9 +10,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from .._anomaly_map import ReconstructionMapMixin
 from .._docstrings import with_shared_docs
-from .._input import as_array, float_dtype
+from .._input import float_dtype
 from ..engine import AdversarialNet, BaseCodes, DecodingMixin, RandomStream, total_variance
 from ..nn import (
     AUGMENTATIONS,
@@ -32,7 +31,7 @@ _GENERATED = 256  # rows whose variance is looked at
 
 
 @with_shared_docs
-class AnoGAN(ReconstructionMapMixin, DecodingMixin, BaseCodes):
+class AnoGAN(DecodingMixin, BaseCodes):
     """Generative adversarial network, scored by the loss with which its generator G comes closest to a row.
 
     ::
@@ -259,23 +258,6 @@ class AnoGAN(ReconstructionMapMixin, DecodingMixin, BaseCodes):
         check_is_fitted(self)
         X = self._read_X(X, reset=False)
         return self._search(X, lambda found, x: found.code).astype(float_dtype(X), copy=False)
-
-    def reconstruct(self, X):
-        """What the generator makes that is closest to each row, `G(z*(x))`, in the layout of X.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
-
-        Returns
-        -------
-        reconstruction : ndarray of the shape of X
-            In the precision of X; float32 in [0, 1] for uint8 images.
-        """
-        check_is_fitted(self)
-        rows = self._read_X(X, reset=False)
-        return self._reconstructed(rows).astype(float_dtype(rows), copy=False).reshape(as_array(X).shape)
 
     def _reconstructed(self, rows):
         return self._search(rows, lambda found, x: found.generated)

@@ -2,8 +2,7 @@
 
 from sklearn.utils.validation import check_is_fitted
 
-from .._anomaly_map import ReconstructionMapMixin
-from .._input import as_array, float_dtype
+from .._input import float_dtype
 from ..nn import Autoencoder, build_decoder, build_encoder, default_code_width
 from ._codes import BaseCodes, DecodingMixin
 
@@ -72,28 +71,8 @@ class BaseAutoencoder(BaseCodes):
         )
 
 
-class BaseReconstruction(ReconstructionMapMixin, DecodingMixin, BaseAutoencoder):
+class BaseReconstruction(DecodingMixin, BaseAutoencoder):
     """Detector whose decoder belongs to its encoder to the end, so that codes and rows can be turned into rows."""
-
-    def reconstruct(self, X):
-        """What the autoencoder makes of each row, `D(E(x))`, in the layout of X.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
-
-        Returns
-        -------
-        reconstruction : ndarray of the shape of X
-            In the precision of X; float32 in [0, 1] for uint8 images.
-        """
-        check_is_fitted(self)
-        rows = self._read_X(X, reset=False)
-        return self._reconstructed(rows).astype(float_dtype(rows), copy=False).reshape(as_array(X).shape)
-
-    def _reconstructed(self, rows):
-        return self._evaluate(rows, lambda outputs, x: outputs[0])
 
     @property
     def _decoder(self):

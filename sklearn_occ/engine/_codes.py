@@ -8,6 +8,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 from torch import nn
 
+from .._anomaly_map import ReconstructionMapMixin
+from .._input import as_array, float_dtype
 from ._deep import BaseDeepOneClass
 
 
@@ -57,8 +59,11 @@ class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDeepOneCl
         return tags
 
 
-class DecodingMixin:
-    """`inverse_transform` for a detector that names its `_decoder`, a module from codes to rows."""
+class DecodingMixin(ReconstructionMapMixin):
+    """The way back for a detector that names its `_decoder`, a module from codes to rows.
+
+    A subclass writes `_reconstructed(rows)`, floats, where a reconstruction is not the first output of its module.
+    """
 
     def inverse_transform(self, X):
         """Rows from codes, `D(z)`.
@@ -83,3 +88,23 @@ class DecodingMixin:
             )
         rows = self._evaluate(codes, lambda outputs, z: outputs, module=self._decoder)
         return rows.reshape(len(codes), *self._row_shape).astype(codes.dtype, copy=False)
+
+    def reconstruct(self, X):
+        """What is made of each row by way of its code, `D(z(x))`, in the layout of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        reconstruction : ndarray of the shape of X
+            In the precision of X; float32 in [0, 1] for uint8 images.
+        """
+        check_is_fitted(self)
+        rows = self._read_X(X, reset=False)
+        return self._reconstructed(rows).astype(float_dtype(rows), copy=False).reshape(as_array(X).shape)
+
+    def _reconstructed(self, rows):
+        return self._evaluate(rows, lambda outputs, x: outputs[0])

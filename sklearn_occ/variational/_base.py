@@ -7,8 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from .._anomaly_map import ReconstructionMapMixin
-from .._input import as_array, float_dtype
+from .._input import float_dtype
 from ..engine import BaseCodes, DecodingMixin, DrawingNet, reconstructed_variance, total_variance
 from ..nn import kl_divergence
 
@@ -16,7 +15,7 @@ _LEAST_DIVERGENCE = 1e-3  # nats, of the codes of a row from the prior
 _VARIANCE_FLOOR = 1e-3  # of the variance of the rows
 
 
-class BaseVariational(ReconstructionMapMixin, DecodingMixin, BaseCodes):
+class BaseVariational(DecodingMixin, BaseCodes):
     """Detector whose module begins what it gives by a row's reconstruction and its code's mean and log-variance."""
 
     _parameter_constraints: dict = {
@@ -45,26 +44,6 @@ class BaseVariational(ReconstructionMapMixin, DecodingMixin, BaseCodes):
         check_is_fitted(self)
         X = self._read_X(X, reset=False)
         return self._evaluate(X, lambda outputs, x: outputs[1]).astype(float_dtype(X), copy=False)
-
-    def reconstruct(self, X):
-        """What the decoder makes of each row's code, in the layout of X.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
-
-        Returns
-        -------
-        reconstruction : ndarray of the shape of X
-            In the precision of X; float32 in [0, 1] for uint8 images.
-        """
-        check_is_fitted(self)
-        rows = self._read_X(X, reset=False)
-        return self._reconstructed(rows).astype(float_dtype(rows), copy=False).reshape(as_array(X).shape)
-
-    def _reconstructed(self, rows):
-        return self._evaluate(rows, lambda outputs, x: outputs[0])
 
     @property
     def _decoder(self):
