@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
@@ -101,6 +102,12 @@ def make(request):
 def make_deep(request):
     """As `make`, without the estimators that train no network."""
     return lambda **params: quick(request.param, **params)
+
+
+@pytest.fixture(autouse=True)
+def same_weights():
+    """Networks that a test makes by itself begin with the same weights in each run."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture

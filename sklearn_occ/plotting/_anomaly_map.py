@@ -18,7 +18,7 @@ class AnomalyMapDisplay:
     """An image, its reconstruction where there is one, and the anomaly map laid over it.
 
     The map's colours are as transparent as its values are low, so that the image, darkened here, is seen where nothing
-    is wrong. The colour bar has the values of the map as they are, in the unit of the score.
+    is wrong. The colour bar has the values of the map as they are, in its unit.
 
     `from_estimator` and `from_predictions` make one and draw it; the parameters are kept as attributes.
 
