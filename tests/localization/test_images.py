@@ -1,0 +1,180 @@
+"""What images may be: arrays of any kind and files, and what becomes of unusable ones."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sklearn_occ import CAE, PatchDetector
+from sklearn_occ.datasets import nifti_slices, read_image
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_whole_numbers_are_shares_of_the_largest(dtype, images, quick):
+    occ = quick().fit(images)
+    largest = np.iinfo(dtype).max
+    whole = [np.rint(image * largest).astype(dtype) for image in images]
+    floats = [(image / np.float32(largest)) for image in whole]
+    np.testing.assert_allclose(occ.score_samples(whole), occ.score_samples(floats), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, ">u2", ">f8"])
+def test_any_floats_and_byte_order(dtype, images):
+    occ = PatchDetector(
+        CAE(max_epochs=2, channels=2), patch_size=16, min_foreground=0.1, random_state=0
+    )  # with Otsu's rule
+    scale = 65535 if dtype == ">u2" else 1
+    given = [np.rint(scale * image).astype(dtype) if scale > 1 else image.astype(dtype) for image in images]
+    floats = [np.asarray(image, np.float64) / scale for image in given]
+    np.testing.assert_allclose(occ.fit(given).score_samples(given), occ.fit(floats).score_samples(floats), rtol=1e-5)
+
+
+def test_whole_numbers_and_floats_beyond_one_are_not_mixed(images, quick):
+    whole = [np.rint(255 * image).astype(np.uint8) for image in images]
+    floats = [image.astype(np.float32) for image in whole]
+    occ = quick().fit(whole)
+    with pytest.raises(ValueError, match="image 0 holds floats above 1, but .* whole numbers"):
+        occ.score_samples(floats)
+    np.testing.assert_array_equal(occ.score_samples([image / 255 for image in floats]), occ.score_samples(whole))
+    with pytest.raises(ValueError, match="image 0 holds whole numbers, .* floats above 1"):
+        quick().fit(floats).score_samples(whole)
+    with pytest.raises(ValueError, match="image 1 holds floats above 1"):
+        quick().fit([whole[0], floats[1]])
+
+
+def test_arrays_tensors_and_colour(tissue, quick):
+    stack = np.stack([tissue((3, 40, 48), k) for k in range(4)])
+    occ = quick().fit(stack)
+    scores = occ.score_samples(stack)
+    np.testing.assert_array_equal(scores, occ.score_samples(list(stack)))
+    np.testing.assert_array_equal(scores, occ.score_samples(torch.from_numpy(stack)))
+    np.testing.assert_array_equal(scores, occ.score_samples(list(torch.from_numpy(stack))))
+    with pytest.raises(ValueError, match="image 0 has no axis of channels, expected 3 channels"):
+        occ.score_samples(stack[:, 0])
+    with pytest.raises(ValueError, match="image 0 has shape .* channels last"):
+        occ.score_samples(np.moveaxis(stack, 1, -1))
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.zeros((10, 40), np.float32), "has 10 x 40 pixels, expected at least a patch of 16 x 16"),
+        (np.full((40, 40), np.nan), "holds NaN, infinite values or some beyond float32"),
+        (np.full((40, 40), 1e39), "holds NaN, infinite values or some beyond float32"),
+        (np.zeros((3, 40, 40), np.float32), "has 3 channels, expected no axis of channels"),
+        (np.zeros((40, 40), bool), "has dtype bool"),
+        (np.zeros((40, 40), int), "has dtype int64, expected uint8, uint16 or floats"),
+        (np.zeros(40), r"has shape \(40,\), expected \(H, W\)"),
+    ],
+)
+def test_unusable_images_are_named_or_skipped_and_never_scored(bad, message, images, quick):
+    occ = quick().fit(images)
+    given = [*images[:2], bad, images[3]]
+    with pytest.raises(ValueError, match=f"image 2 {message}"):
+        occ.score_samples(given)
+    skipping = quick(on_error="skip").fit(images)
+    with pytest.warns(UserWarning, match=f"1 of 4 images were skipped: image 2 {message}"):
+        scores = skipping.score_samples(given)
+    assert np.isnan(scores).tolist() == [False, False, True, False]
+    np.testing.assert_array_equal(scores[[0, 1, 3]], occ.score_samples([*images[:2], images[3]]))
+    with pytest.warns(UserWarning, match="skipped"):
+        assert skipping.predict(given)[2] == 0
+    with pytest.warns(UserWarning, match="skipped"):
+        assert np.isnan(skipping.p_value(given)).tolist() == [False, False, True, False]
+    with pytest.warns(UserWarning, match="skipped"):
+        assert skipping.anomaly_map(given)[2] is None
+    with pytest.warns(UserWarning, match="skipped"):
+        assert "image 2" not in set(skipping.find_regions(given)["file"])
+
+
+def test_unusable_images_are_not_trained_on(images, quick):
+    given = [*images[:2], np.zeros((3, 3), np.float32), *images[2:]]
+    with pytest.warns(UserWarning, match="1 of 7 images were skipped"):
+        occ = quick(on_error="skip").fit(given)
+    np.testing.assert_array_equal(occ.score_samples(images), quick().fit(images).score_samples(images))
+    with pytest.warns(UserWarning, match="skipped"), pytest.raises(ValueError, match="None of 2 images can be used"):
+        quick(on_error="skip").fit([np.zeros((3, 3)), np.zeros((4, 4))])
+
+
+def test_what_is_no_set_of_images(images, tmp_path, quick):
+    with pytest.raises(ValueError, match="is one file, .* put it in a list"):
+        quick().fit(str(tmp_path / "a.png"))
+    with pytest.raises(ValueError, match=r"array of shape \(60, 80\), expected \(n, H, W\)"):
+        quick().fit(images[0])
+    with pytest.raises(ValueError, match="0 images"):
+        quick().fit([])
+
+
+def test_files_are_read_when_they_are_needed(tissue, tmp_path, quick, files_of):
+    paths = files_of([tissue((40, 48 + k), k) for k in range(4)], tmp_path)
+    arrays = [np.asarray(Image.open(path)) for path in paths]
+    occ = quick(n_jobs=2).fit(np.array(paths))
+    np.testing.assert_array_equal(occ.score_samples(paths), quick().fit(arrays).score_samples(arrays))
+    np.testing.assert_array_equal(occ.score_samples(np.array([str(path) for path in paths])), occ.score_samples(paths))
+    assert set(occ.find_regions(paths)["file"]) <= {str(path) for path in paths}
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    given = [paths[0], tmp_path / "bad.png", paths[1], tmp_path / "absent.png", np.zeros((3, 3), np.uint8)]
+    with pytest.raises(ValueError, match="bad.png"):
+        occ.score_samples(given)
+    with pytest.raises(FileNotFoundError, match="absent.png"):
+        occ.score_samples(given[3:])
+    occ.set_params(on_error="skip")
+    with pytest.warns(UserWarning, match=r"3 of 5 images were skipped: .*bad.png.*absent.png.*image 4 has 3 x 3"):
+        scores = occ.score_samples(given)
+    assert np.isnan(scores).tolist() == [False, True, False, True, True]
+
+
+def test_a_broken_file_is_warned_of_once_in_a_fit(tissue, tmp_path, quick, files_of):
+    paths = files_of([tissue((40, 48), k) for k in range(4)], tmp_path)
+    paths[1].write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.warns(UserWarning) as caught:
+        occ = quick(on_error="skip").fit(paths)
+    assert len(caught) == 1
+    assert len(occ.calibration_scores_) == 3
+
+
+def test_slices_of_volumes_and_dicom_files(tissue, tmp_path, quick):
+    import nibabel
+    from pydicom.data import get_testdata_file
+
+    volume = np.stack([tissue((40, 48), k) for k in range(4)], axis=-1)
+    nibabel.Nifti1Image(volume, np.eye(4)).to_filename(tmp_path / "volume.nii")
+    slices = nifti_slices(tmp_path / "volume.nii", value_range=(0, 1))
+    occ = quick("OCSVM").fit(slices)
+    arrays = [read_image(one) for one in slices]
+    np.testing.assert_array_equal(occ.score_samples(slices), quick("OCSVM").fit(arrays).score_samples(arrays))
+    assert str(slices[0]) in quick("OCSVM").fit(slices).find_regions(slices, n_regions=100)["file"].tolist()
+    dicom = get_testdata_file("CT_small.dcm", download=False)
+    assert np.isfinite(occ.score_samples([dicom, slices[0]])).all()
+
+
+def test_progress_is_said_every_ten_seconds(images, monkeypatch, capsys, quick):
+    from sklearn_occ.localization import _images
+
+    clock = iter(range(0, 10**6, 4))
+    monkeypatch.setattr(_images.time, "monotonic", lambda: next(clock))
+    occ = quick("OCSVM", verbose=1).fit(images)
+    capsys.readouterr()
+    occ.score_samples(images)
+    assert capsys.readouterr().out.splitlines() == ["3 of 6 images", "6 of 6 images"]
+
+
+@pytest.mark.parametrize("foreground", [None, "otsu"])
+def test_memory_is_bounded_by_a_block_of_patches(tissue, foreground, quick):
+    occ = quick("OCSVM", patch_size=32, stride=4, n_patches=20, foreground=foreground, min_foreground=0.0)
+    image = np.tile(tissue((64, 64), 0), (20, 20))
+
+    def peak(work):
+        tracemalloc.start()
+        work()
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    occ.fit([image, image.T])
+    few, block = 24 * image.size, 2**22 * 4  # bytes of some maps of the image, and of the patches in memory
+    assert peak(lambda: occ.fit([image, image.T])) < few + 3 * block
+    assert peak(lambda: occ.score_samples([image])) < few + 3 * block  # all patches are 400 MB
+    assert peak(lambda: occ.anomaly_map([image])) < few + 3 * block
