@@ -7,26 +7,28 @@ from ._seeding import RandomStream
 
 
 class DrawingNet(OneClassNet):
-    """Net for `criterion(module(x, noise), x)`, with `noise = criterion.draw(x, generator)`, a tensor of b rows.
+    """Net for `criterion(module(x, *drawn), x)`, with `x, *drawn = criterion.draw(rows, generator)`.
 
-    In training the generator is that of the net's stream; on rows held out each epoch has the same noise. For scores
-    the module runs without, `module(x)`.
+    What is drawn has a row for each of the batch: noise, or other rows made of them. In training the generator is that
+    of the net's stream; on rows held out each epoch has the same numbers. For scores the module runs without,
+    `module(x)`.
     """
 
     def train_step_single(self, batch, **fit_params):
         """Loss and gradients of one batch; the mode was set when the epoch began."""
         with self.stream_.generator() as generator:
-            noise = self.criterion_.draw(batch[0], generator)
-        loss = self.run_compiled(self._loss_of, *self.processes.shares(batch[0], noise))
-        return {"loss": self.processes.backward(self, loss, len(batch[0])), "y_pred": None}
+            drawn = self._drawn(batch[0], generator)
+        outputs, loss = self.run_compiled(self._outputs_and_loss, *drawn)
+        return {"loss": self.processes.backward(self, loss, len(batch[0])), "y_pred": outputs}
 
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
         """Loss of one batch of rows held out."""
         with RandomStream(self.seed).generator() as generator:
-            noise = self.criterion_.draw(batch[0], generator)
-        loss = self._loss_of(*self.processes.shares(batch[0], noise))
-        return {"loss": self.processes.total(loss, len(batch[0])), "y_pred": None}
+            drawn = self._drawn(batch[0], generator)
+        outputs, loss = self._outputs_and_loss(*drawn)
+        return {"loss": self.processes.total(loss, len(batch[0])), "y_pred": outputs}
 
-    def _loss_of(self, x, noise):
-        return self.get_loss(self.infer(x, noise), None, X=x)
+    @torch.no_grad()
+    def _drawn(self, x, generator):
+        return self.processes.shares(*self.criterion_.draw(x, generator))

@@ -241,24 +241,24 @@ class OneClassNet(NeuralNet):
         step = super().validation_step((*self.processes.shares(batch[0]), None), **fit_params)
         return {**step, "loss": self.processes.total(step["loss"], len(batch[0]))}
 
-    def _outputs_and_loss(self, x):
-        outputs = self.infer(x)
+    def _outputs_and_loss(self, x, *drawn):
+        outputs = self.infer(x, *drawn)
         return outputs, self.get_loss(outputs, None, X=x)
 
-    def infer(self, x, *noise, **fit_params):
-        """Outputs of the module for a batch on the device, and for random numbers where it takes them."""
+    def infer(self, x, *drawn, **fit_params):
+        """Outputs of the module for a batch on the device, and for what was drawn for it."""
         x = x.to(self.device)
         if self._is_plain_now():
-            return self.module_in_precision(x, *noise)
+            return self.module_in_precision(x, *drawn)
         with self.private_random():
-            return self.module_in_precision(x.clone(), *noise)
+            return self.module_in_precision(x.clone(), *drawn)
 
-    def module_in_precision(self, x, *noise):
-        """`module(x, *noise)`, run in the precision of training, as float32."""
+    def module_in_precision(self, x, *drawn):
+        """`module(x, *drawn)`, run in the precision of training, as float32."""
         if self.precision == "float32":
-            return self.module_(x, *noise)
+            return self.module_(x, *drawn)
         with torch.autocast(torch.device(self.device).type, getattr(torch, self.precision)):
-            outputs = self.module_(x, *noise)
+            outputs = self.module_(x, *drawn)
         return tree_map_only(torch.Tensor, torch.Tensor.float, outputs)
 
     def run_compiled(self, method, *args):

@@ -122,7 +122,10 @@ class MarginHead(nn.Module):
 
 
 class MarginNetwork(nn.Module):
-    """An autoencoder, `x -> (D(E(x)), E(x))`, while `pretrains`; then its encoder with a head, `x -> (c, logit)`."""
+    """An autoencoder, `x -> (D(E(x)), E(x))`, while `pretrains`; then its encoder with a head, `x -> (c, logit)`.
+
+    Distorted rows go through the network in one batch with the rows, below them.
+    """
 
     def __init__(self, encoder, decoder, head):
         super().__init__()
@@ -131,8 +134,8 @@ class MarginNetwork(nn.Module):
         self.head = head
         self.pretrains = False
 
-    def forward(self, x):
-        code = self.encoder(x)
+    def forward(self, x, *distorted):
+        code = self.encoder(torch.cat([x, *distorted]))
         return (self.decoder(code), code) if self.pretrains else self.head(code)
 
 

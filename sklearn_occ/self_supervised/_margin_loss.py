@@ -68,14 +68,14 @@ class MarginLoss(nn.Module):
         return random_distortion(x, generator, self.amplitude)
 
     def forward(self, outputs, x):
-        """Loss of a batch, a scalar; in the second stage its first half is the majority, its second half distorted."""
+        """Loss of a batch, a scalar; in the second stage the outputs are those of x and, below, of x distorted."""
         if self.phase == "reconstruction":
             return mean_squared_error(outputs[0], x)
         embedding, logit = outputs
-        n_rows = len(x) // 2
+        n_rows = len(x)
         terms = []
         if self.classifier:
-            is_distorted = (torch.arange(len(x), device=x.device) >= n_rows).to(logit.dtype)
+            is_distorted = (torch.arange(len(logit), device=x.device) >= n_rows).to(logit.dtype)
             terms.append(binary_cross_entropy_with_logits(logit, is_distorted))
         if self.phase == "margin":
             distance = self.distances(embedding)

@@ -12,10 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
 from .._docstrings import with_shared_docs
-from ..engine import LAST_STAGE, BaseAutoencoder, RandomStream, as_network_input
+from ..engine import LAST_STAGE, BaseAutoencoder, DrawingNet, RandomStream, as_network_input
 from ..nn import MapDecoder, MapEncoder, MarginHead, MarginNetwork, default_code_width, map_code_width
 from ._margin_loss import MarginLoss
-from ._remaking_net import RemakingNet
 
 _MOST_DISTORTED = 1000  # rows that the check of a trained network distorts
 _LEAST_DISTANCE = 1e-2  # of distorted rows from the centre, in units of the margin
@@ -147,7 +146,7 @@ class TEND(BaseAutoencoder):
         "warm_up_epochs": [Interval(Integral, 0, None, closed="left")],
         "amplitude": [Interval(Real, 0, 1, closed="right")],
     }
-    _net_class = RemakingNet
+    _net_class = DrawingNet
 
     def __init__(
         self,

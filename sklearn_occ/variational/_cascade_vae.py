@@ -2,13 +2,12 @@
 
 from numbers import Real
 
-import torch
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import nn
 
 from .._docstrings import with_shared_docs
-from ..nn import BRANCH_WIDTH, build_cascade, kl_divergence, mean_squared_error, squared_error
+from ..nn import BRANCH_WIDTH, build_cascade, kl_divergence, mean_squared_error
 from ._base import BaseVariational
+from ._vae import VariationalLoss
 
 
 @with_shared_docs
@@ -172,7 +171,7 @@ class CascadeVAE(BaseVariational):
         return CascadeLoss(self.objective, self.branch_weight, self.kl_weight, self.n_components_)
 
 
-class CascadeLoss(nn.Module):
+class CascadeLoss(VariationalLoss):
     """Loss and score of a cascade.
 
     Parameters
@@ -186,15 +185,9 @@ class CascadeLoss(nn.Module):
     """
 
     def __init__(self, objective, branch_weight, kl_weight, n_components):
-        super().__init__()
+        super().__init__(kl_weight, n_components)
         self.objective = objective
         self.branch_weight = branch_weight
-        self.kl_weight = kl_weight
-        self.n_components = n_components
-
-    def draw(self, x, generator):
-        """Standard normal numbers (b, n_components)."""
-        return torch.randn(len(x), self.n_components, generator=generator).to(x.device)
 
     def forward(self, outputs, x):
         """Loss of a batch, a scalar; `outputs` is a `CascadeOutput`."""
@@ -207,7 +200,3 @@ class CascadeLoss(nn.Module):
         else:
             error = mean_squared_error(outputs.primary, x) + self.branch_weight * mean_squared_error(outputs.branch, x)
         return (error + self.kl_weight * divergence) / x[0].numel()
-
-    def score(self, outputs, x):
-        """Score of each row, (b,)."""
-        return -squared_error(outputs[0], x) / x[0].numel()

@@ -268,7 +268,7 @@ class JudgedLoss(nn.Module):
         self.register_buffer("error_range", torch.tensor([0.0, 1.0], dtype=torch.float64))
 
     def draw(self, x, generator):
-        """Standard normal numbers, as many as the codes have."""
+        """The rows, and standard normal numbers, as many as the codes have."""
         return self.generator_loss.draw(x, generator)
 
     def forward(self, outputs, x):

@@ -180,8 +180,8 @@ class VariationalLoss(nn.Module):
         self.n_components = n_components
 
     def draw(self, x, generator):
-        """Standard normal numbers (b, n_components)."""
-        return torch.randn(len(x), self.n_components, generator=generator).to(x.device)
+        """The rows, and standard normal numbers (b, n_components)."""
+        return x, torch.randn(len(x), self.n_components, generator=generator).to(x.device)
 
     def forward(self, outputs, x):
         """Loss of a batch, a scalar."""

@@ -20,8 +20,9 @@ def noises(monkeypatch):
     drawn, original = [], VariationalLoss.draw
 
     def spy(self, x, generator):
-        drawn.append((self.training, original(self, x, generator)))
-        return drawn[-1][1]
+        rows, noise = original(self, x, generator)
+        drawn.append((self.training, noise))
+        return rows, noise
 
     monkeypatch.setattr(VariationalLoss, "draw", spy)
     return drawn

@@ -75,7 +75,7 @@ def test_loss_is_the_formula(phase, classifier, outputs):
     outside = np.maximum(700 - d[5:], 0)
     assert 0 < np.count_nonzero(outside) < 5
     expected = cross_entropy * classifier + (phase == "margin") * (d[:5].mean() + outside.mean())
-    loss = loss_of(phase, classifier=classifier)(outputs, torch.zeros(10, 2))
+    loss = loss_of(phase, classifier=classifier)(outputs, torch.zeros(5, 2))
     assert float(loss) == pytest.approx(expected, rel=1e-12)
 
 
@@ -91,7 +91,7 @@ def test_the_first_stage_is_that_of_an_autoencoder(rng, X):
 
 def test_rows_beyond_the_margin_are_left_alone(outputs):
     embedding = outputs[0].requires_grad_()
-    loss_of("margin", classifier=False)((embedding, outputs[1]), torch.zeros(10, 2)).backward()
+    loss_of("margin", classifier=False)((embedding, outputs[1]), torch.zeros(5, 2)).backward()
     is_beyond = distances((embedding.detach(), None)) > 700
     gradient = embedding.grad.norm(dim=1).numpy()
     assert (gradient[:5] > 0).all()
