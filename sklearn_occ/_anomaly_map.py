@@ -38,8 +38,7 @@ class ReconstructionMapMixin:
         The mean of a map of squared errors over its pixels, smoothed or not, is minus the score wherever the score is
         that of the reconstruction: `CAE`, `SAE`, `PCAReconstruction`, `VAE`, `CascadeVAE`,
         and `ConOCC(score_function="reconstruction")`.
-        that of the reconstruction: `CAE`, `SAE`, `PCAReconstruction`, and `ConOCC(score_function="reconstruction")`.
-        The mean of a map of "ssim" is 1 minus the score of `CAE(score_function="ssim")`.
+        The mean of the inner part of a map of "ssim" is 1 minus the score of `CAE(score_function="ssim")`.
 
         SSIM, the structural similarity, compares mean, contrast and structure in Gaussian windows with a sigma of 1.5
         pixels, 11 x 11 pixels in size, reflected at the border. Its constants are `(0.01 L)^2` and `(0.03 L)^2`, with

@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import nn
 
 _SIGMA = 1.5  # pixels
-_TRUNCATED_AT = 3.5  # sigma, a window of 11 x 11
+_RADIUS = 5  # pixels, a window of 11 x 11
 _STABILISERS = 0.01, 0.03  # K1 and K2, in units of the range
 
 
@@ -20,7 +20,9 @@ class StructuralSimilarity(nn.Module):
 
     m and s are means, variances and covariance in a Gaussian window with a sigma of 1.5 pixels, 11 x 11 pixels in size,
     reflected at the border. It is scikit-image's `structural_similarity(gaussian_weights=True,
-    use_sample_covariance=False, full=True)` of each channel.
+    use_sample_covariance=False, full=True)` of each channel. The similarity of two images is, as there, the mean over
+    the pixels whose window lies in the image, those 5 or more pixels from the border; from a side below 20 pixels a
+    quarter is left out at either end.
 
     Parameters
     ----------
@@ -37,14 +39,18 @@ class StructuralSimilarity(nn.Module):
 
     def __init__(self, sides, data_range):
         super().__init__()
+        self.margins = tuple(min(_RADIUS, side // 4) for side in sides)
         self.c1, self.c2 = ((k * data_range) ** 2 for k in _STABILISERS)
         for name, side in zip(("of_rows", "of_columns"), sides, strict=True):
-            window = gaussian_filter1d(np.eye(side), _SIGMA, axis=0, mode="reflect", truncate=_TRUNCATED_AT)
+            window = gaussian_filter1d(np.eye(side), _SIGMA, axis=0, mode="reflect", radius=_RADIUS)
             self.register_buffer(name, torch.from_numpy(window), persistent=False)  # follows from the size
 
     def forward(self, a, b):
-        """Mean over the pixels of all channels, (b, C, H, W) twice -> (b,)."""
-        return self.maps(a, b).flatten(1).mean(1)
+        """Mean over the inner pixels of all channels, (b, C, H, W) twice -> (b,)."""
+        maps = self.maps(a, b)
+        for axis, margin in zip((2, 3), self.margins, strict=True):
+            maps = maps.narrow(axis, margin, maps.shape[axis] - 2 * margin)
+        return maps.flatten(1).mean(1)
 
     def maps(self, a, b):
         """SSIM at each pixel, (b, C, H, W)."""

@@ -18,10 +18,11 @@ class CAE(BaseReconstruction):
     Scores::
 
         "reconstruction"   -L_AE(x) / (number of pixels)           in squared units of X, at most 0
-        "ssim"             mean over the pixels of SSIM(x', x)     in [-1, 1], x' = D(E(x)), images only
+        "ssim"             mean over inner pixels of SSIM(x', x)   in [-1, 1], x' = D(E(x)), images only
 
-    The sum runs over the pixels of all channels (the features of a table). SSIM, the structural similarity, is that of
-    `anomaly_map(kind="ssim")`, whose mean is 1 minus the score.
+    The sum runs over the pixels of all channels (the features of a table). SSIM, the structural similarity, is one
+    minus `anomaly_map(kind="ssim")`; inner pixels have 5 or more pixels between them and the border (a quarter of a
+    side below 20 pixels).
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class IntraClassSplitting(BaseAutoencoder):
     typical rows and as many atypical ones, or all of them if there are fewer; the pairs are those of neighbours in the
     shuffled batch. A pass takes every typical row once. The similarity of x and x' is::
 
-        "ssim"   mean over the pixels of SSIM(x', x), as in `anomaly_map(kind="ssim")` of CAE
+        "ssim"   mean over inner pixels of SSIM(x', x), as in `CAE(score_function="ssim")`
         "mse"    -mean_j (x'_j - x_j)^2
 
     The paper's variants: `constraints=False` is its NNwDS, a classifier of the split without closeness and
