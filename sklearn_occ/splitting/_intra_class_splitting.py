@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
+from torch.nn import Module
 
 from .._docstrings import with_shared_docs
 from ..engine import BaseAutoencoder
@@ -59,7 +60,8 @@ class IntraClassSplitting(BaseAutoencoder):
     constraints : bool, default=True
         Whether closeness and dispersion are trained.
     pretrain_epochs : int, default=150
-        Epochs of the autoencoder, at least 1.
+        Epochs of the autoencoder. 0 takes trained modules `encoder` and `decoder` as they are, so that several fits
+        share one autoencoder.
     backbone : torch.nn.Module or callable, default=None
         Network of the features, a module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a
         factory `backbone(shape, n_components)` that returns one. Leaky ReLU (slope 0.2) follows it. None: the
@@ -139,7 +141,7 @@ class IntraClassSplitting(BaseAutoencoder):
         "rho": [Interval(Real, 0, 0.5, closed="right"), None],
         "similarity": [StrOptions({"auto", "ssim", "mse"}), callable],
         "constraints": ["boolean"],
-        "pretrain_epochs": [Interval(Integral, 1, None, closed="left")],
+        "pretrain_epochs": [Interval(Integral, 0, None, closed="left")],
         "backbone": [callable, None],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
     }
@@ -243,6 +245,11 @@ class IntraClassSplitting(BaseAutoencoder):
             raise ValueError(
                 f"{type(self).__name__} got {len(X)} majority rows to train on, expected at least {_FEWEST_ROWS}, two "
                 "of each kind; add rows, or set rho=None."
+            )
+        if not (self.pretrain_epochs or (isinstance(self.encoder, Module) and isinstance(self.decoder, Module))):
+            raise ValueError(
+                "pretrain_epochs=0 leaves the autoencoder that splits the rows untrained; pass trained modules as encoder "
+                "and decoder, or set pretrain_epochs to at least 1."
             )
         if not net.epochs_.get("train"):
             net.module_.pretrains = True
