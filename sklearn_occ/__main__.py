@@ -81,7 +81,7 @@ def _make_parser():
         "--data",
         default="digits",
         metavar="DATA",
-        help=f"{', '.join(DATA_SETS)} (chestx, pneumoniamnist and mnist are read from the folder "
+        help=f"{', '.join(DATA_SETS)} (all but digits are read from the folder "
         "SKLEARN_OCC_DATA or downloaded); or an .npz file with X_train, X_test, y_test (1 majority, -1 "
         "minority; y_train may be there, its majority rows are kept), or with X, y (0 normal, 1 anomaly: half "
         "of the normal rows, drawn with seed 0, trains, the other half and all anomalies are tested), X of two "
@@ -91,8 +91,9 @@ def _make_parser():
     add(
         "--majority",
         metavar="CLASS",
-        help="the label that is the majority, all others are the minority: a digit for digits and mnist "
-        "(default: 0), a value of the labels of an .npz file; other data have no such choice",
+        help="the label that is the majority, all others are the minority: a digit for digits and mnist, the number "
+        "of a class for fashion_mnist and cifar10 (default: 0), a value of the labels of an .npz file; other data have "
+        "no such choice",
     )
     add(
         "--methods",

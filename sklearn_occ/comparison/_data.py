@@ -6,6 +6,8 @@ import numpy as np
 
 from ..datasets import (
     fetch_chest_xray_pneumonia,
+    fetch_cifar10,
+    fetch_fashion_mnist,
     fetch_mnist,
     fetch_pneumoniamnist,
     load_image_folder,
@@ -27,8 +29,9 @@ def load_data(data, *, majority=None, image_size=None):
         normal rows, drawn with seed 0, are trained on, the other half and all anomalies tested. `X` of two
         axes is a table, of three or four axes images.
     majority : int or str, default=None
-        The label that is the majority, all others are the minority: a digit for digits and mnist (None is
-        0), a value of the labels of an .npz file. Other data have no such choice.
+        The label that is the majority, all others are the minority: a digit for digits and mnist, the number of a
+        class for fashion_mnist and cifar10 (None is 0), a value of the labels of an .npz file. Other data have no
+        such choice.
     image_size : int, default=None
         Side in pixels to which images are resized. None keeps their size; chestx has 100.
 
@@ -76,14 +79,12 @@ def load_data(data, *, majority=None, image_size=None):
     return bunch
 
 
-def _digits(majority, image_size):
-    majority = _digit(majority)
-    return _resized(load_one_class_digits(majority), image_size, majority=majority)
+def _ten_classes(fetch):
+    def load(majority, image_size):
+        majority = _digit(majority)
+        return _resized(fetch(majority), image_size, majority=majority)
 
-
-def _mnist(majority, image_size):
-    majority = _digit(majority)
-    return _resized(fetch_mnist(majority), image_size, majority=majority)
+    return load
 
 
 def _pneumoniamnist(majority, image_size):
@@ -96,7 +97,14 @@ def _chestx(majority, image_size):
     return fetch_chest_xray_pneumonia(**({} if image_size is None else {"image_size": image_size}))
 
 
-DATA_SETS = {"digits": _digits, "chestx": _chestx, "pneumoniamnist": _pneumoniamnist, "mnist": _mnist}
+DATA_SETS = {
+    "digits": _ten_classes(load_one_class_digits),
+    "chestx": _chestx,
+    "pneumoniamnist": _pneumoniamnist,
+    "mnist": _ten_classes(fetch_mnist),
+    "fashion_mnist": _ten_classes(fetch_fashion_mnist),
+    "cifar10": _ten_classes(fetch_cifar10),
+}
 
 
 def _digit(majority):

@@ -1,7 +1,9 @@
 """Image data sets split for one-class classification, readers of image files, and planted lesions."""
 
 from ._chest_xray import fetch_chest_xray_pneumonia
+from ._cifar10 import fetch_cifar10
 from ._digits import load_one_class_digits
+from ._fashion_mnist import fetch_fashion_mnist
 from ._folder import load_image_folder
 from ._lesions import plant_lesions
 from ._mnist import fetch_mnist
@@ -13,6 +15,8 @@ from ._reading import read_image
 __all__ = [
     "NiftiSlice",
     "fetch_chest_xray_pneumonia",
+    "fetch_cifar10",
+    "fetch_fashion_mnist",
     "fetch_mnist",
     "fetch_pneumoniamnist",
     "iter_images",

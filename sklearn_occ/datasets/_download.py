@@ -22,8 +22,13 @@ class RemoteFile(NamedTuple):
     checksum: str
 
 
+_FASHION_MNIST = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion"
+
 # The keys are the names under which the files lie in the cache folder.
 # MNIST, PneumoniaMNIST: the checksums the publishers' own loaders carry (torchvision, medmnist).
+# Fashion-MNIST, CIFAR-10: those their publishers state (README of github.com/zalandoresearch/fashion-mnist,
+# www.cs.toronto.edu/~kriz/cifar.html). Fashion-MNIST's README links to its bucket without TLS; the repository it names
+# beside that has the same files.
 # ChestXRay2017.zip: the one that three public loaders agree on, for 1 235 512 464 bytes.
 REMOTE_FILES = {
     "ChestXRay2017.zip": RemoteFile(
@@ -50,6 +55,21 @@ REMOTE_FILES = {
     "t10k-labels-idx1-ubyte.gz": RemoteFile(
         "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-labels-idx1-ubyte.gz",
         "md5:ec29112dd5afa0611ce80d1b7f02629c",
+    ),
+    "fashion-mnist-train-images-idx3-ubyte.gz": RemoteFile(
+        f"{_FASHION_MNIST}/train-images-idx3-ubyte.gz", "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d"
+    ),
+    "fashion-mnist-train-labels-idx1-ubyte.gz": RemoteFile(
+        f"{_FASHION_MNIST}/train-labels-idx1-ubyte.gz", "md5:25c81989df183df01b3e8a0aad5dffbe"
+    ),
+    "fashion-mnist-t10k-images-idx3-ubyte.gz": RemoteFile(
+        f"{_FASHION_MNIST}/t10k-images-idx3-ubyte.gz", "md5:bef4ecab320f06d8554ea6380940ec79"
+    ),
+    "fashion-mnist-t10k-labels-idx1-ubyte.gz": RemoteFile(
+        f"{_FASHION_MNIST}/t10k-labels-idx1-ubyte.gz", "md5:bb300cfdad3c16e7a12a480ee83cd310"
+    ),
+    "cifar-10-binary.tar.gz": RemoteFile(
+        "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "md5:c32a1d4ab5d03f1284b67883e8d87530"
     ),
 }
 
