@@ -8,7 +8,6 @@ from importlib.util import find_spec
 
 import numpy as np
 import torch
-from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.preprocessing import StandardScaler
@@ -17,17 +16,19 @@ from sklearn.svm import OneClassSVM
 import sklearn_occ
 from sklearn_occ.comparison._methods import network_of
 from sklearn_occ.metrics import aupr_score
+from sklearn_occ.pipelines import make_hog_ocsvm, make_isolation_forest
 
 PAPER = ("OCSVM", "C-OCSVM", "DAGMM", "D-SVDD", "AnoGAN", "SAE", "CAE", "ConOCC")  # in the order of its table 2
 OURS = (*PAPER, "PCAReconstruction")
+PIPELINES = {"HOG-OCSVM": make_hog_ocsvm, "IsolationForest": make_isolation_forest}
 SCIKIT_LEARN = ("OneClassSVM", "IsolationForest", "LocalOutlierFactor")
 PYOD = ("PyOD AutoEncoder", "PyOD DeepSVDD", "PyOD AnoGAN")
-PEERS = (*SCIKIT_LEARN, *PYOD)
+PEERS = ("HOG-OCSVM", *SCIKIT_LEARN, *PYOD)
 
 FIGURES = ("auc", "aupr_majority", "aupr_minority")
 
 _CLASSES = {"C-OCSVM": "COCSVM", "D-SVDD": "DeepSVDD"}
-_WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction", *SCIKIT_LEARN}
+_WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction", *PIPELINES, *SCIKIT_LEARN}
 
 
 def has_network(name):
@@ -96,8 +97,8 @@ def make(name, *, seed, epochs, channels, device, kind, n_features, checkpoint=N
         return _make_pyod(name, seed=seed, epochs=epochs, device=device, n_features=n_features, **params)
     if name == "OneClassSVM":
         return OneClassSVM(**params)
-    if name == "IsolationForest":
-        return IsolationForest(random_state=seed, **params)
+    if name in PIPELINES:
+        return PIPELINES[name](random_state=seed).set_params(**params)
     if name == "LocalOutlierFactor":
         return LocalOutlierFactor(novelty=True, **params)
     detector = getattr(sklearn_occ, _CLASSES.get(name, name))
@@ -127,13 +128,13 @@ def _make_pyod(name, *, seed, epochs, device, n_features, **params):
 def prepared(name, X_train, X_test, kind):
     """Return both in the form that the method takes.
 
-    Tables are standardised by the training rows for every method. Images go to ours as they are, to the others flat
-    and, where they are uint8, divided by 255.
+    Tables are standardised by the training rows for every method. Images go to ours and to pipelines as they are, to
+    the others flat and, where they are uint8, divided by 255.
     """
     if kind == "table":
         scaler = StandardScaler().fit(X_train)
         return scaler.transform(X_train), scaler.transform(X_test)
-    if name in OURS:
+    if name in OURS or name in PIPELINES:
         return X_train, X_test
     return tuple(
         (X.astype(np.float32) / 255 if X.dtype == np.uint8 else X).reshape(len(X), -1) for X in (X_train, X_test)

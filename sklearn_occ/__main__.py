@@ -102,7 +102,8 @@ def _make_parser():
         metavar="METHOD",
         help=f"any of {', '.join(METHODS)}, separated by blanks or commas (default: all but AnoGAN, which "
         "searches a code for every row, TEND, which distorts every row in every epoch, and IntraClassSplitting, "
-        "which makes three steps for every batch: minutes to hours of it)",
+        "which makes three steps for every batch: minutes to hours of it; nor the baselines HOG-OCSVM and "
+        "IsolationForest)",
     )
     add(
         "--seeds",
@@ -116,7 +117,7 @@ def _make_parser():
         type=_positive,
         default=1000,
         metavar="N",
-        help="epochs of each network (default: %(default)s, as in the ConOCC paper); OCSVM has none",
+        help="epochs of each network (default: %(default)s, as in the ConOCC paper), where it has one",
     )
     add(
         "--channels",

@@ -93,7 +93,7 @@ def compare(
     methods : sequence of str
         Names among `METHODS`, as `parse_methods` reads them; by default all but AnoGAN, which searches a code for
         every row, TEND, which distorts every row in every epoch, and IntraClassSplitting, which makes three steps for
-        every batch: minutes to hours of it.
+        every batch: minutes to hours of it; nor the baselines HOG-OCSVM and IsolationForest.
     seeds : int, default=3
         Number of fits of each method.
     epochs : int, default=1000

@@ -8,6 +8,7 @@ from ..adversarial import AnoGAN
 from ..density import AEGMM, DAGMM
 from ..engine import BaseDeepOneClass
 from ..hypersphere import DeepSVDD
+from ..pipelines import make_hog_ocsvm, make_isolation_forest
 from ..reconstruction import CAE, SAE, ConOCC, PCAReconstruction
 from ..self_supervised import TEND
 from ..splitting import IntraClassSplitting
@@ -27,14 +28,17 @@ METHODS = {
     "SAE": lambda seed, network: SAE(random_state=seed, **network),
     "ConOCC": lambda seed, network: ConOCC(random_state=seed, **network),
     "IntraClassSplitting": lambda seed, network: IntraClassSplitting(random_state=seed, **network),
+    "HOG-OCSVM": lambda seed, network: make_hog_ocsvm(random_state=seed),
+    "IsolationForest": lambda seed, network: make_isolation_forest(random_state=seed),
 }
 _HOURS = {  # of three seeds
     "AnoGAN",  # a search for every row
     "TEND",  # small batches, distorted anew in every epoch
     "IntraClassSplitting",  # three steps for every batch, of twice as many rows
 }
-DEFAULT_METHODS = tuple(name for name in METHODS if name not in _HOURS)
-WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction"}
+BASELINES = ("HOG-OCSVM", "IsolationForest")  # pipelines, of the paper on intra-class splitting
+DEFAULT_METHODS = tuple(name for name in METHODS if name not in {*_HOURS, *BASELINES})
+WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction", *BASELINES}
 
 
 def parse_methods(names):
@@ -61,7 +65,7 @@ def parse_methods(names):
     >>> parse_methods(["conocc, c-ocsvm", "CAE"])
     ('ConOCC', 'COCSVM', 'CAE')
     """
-    spelled = {name.casefold(): name for name in METHODS} | {
+    spelled = {name.replace("-", "").casefold(): name for name in METHODS} | {
         "dsvdd": "DeepSVDD",  # the papers' D-SVDD and ICS
         "ics": "IntraClassSplitting",
     }

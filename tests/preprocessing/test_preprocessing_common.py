@@ -14,9 +14,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
 from sklearn_occ import CAE, OCSVM, ConOCC
-from sklearn_occ.preprocessing import HOG, ImageScaler
+from sklearn_occ.preprocessing import HOG, ImageFlattener, ImageScaler
 
-TRANSFORMERS = [*(ImageScaler(method) for method in ("l1", "l2", "zscore", "equalize")), HOG()]
+TRANSFORMERS = [*(ImageScaler(method) for method in ("l1", "l2", "zscore", "equalize")), HOG(), ImageFlattener()]
 each = pytest.mark.parametrize("transformer", TRANSFORMERS, ids=repr)
 
 

@@ -1,0 +1,88 @@
+"""The shallow baselines of the paper on intra-class splitting."""
+
+from sklearn.ensemble import IsolationForest
+from sklearn.pipeline import make_pipeline
+
+from ..preprocessing import HOG, ImageFlattener
+from ..svm import OCSVM
+
+
+def make_hog_ocsvm(*, image_shape=None, random_state=None):
+    """`OCSVM` on histograms of oriented gradients: ``make_pipeline(HOG(...), OCSVM(nu=0.15, gamma="auto", ...))``.
+
+    HOG has nine orientations, 8 x 8 pixels a cell and 3 x 3 cells a block; the kernel is ``exp(-||v - v'||^2 / d)``, v
+    the d features of HOG. Steps are called ``hog`` and ``ocsvm``, so that ``set_params(ocsvm__nu=0.05)`` and a grid
+    search reach their parameters. A row of a table is read as an image one pixel high.
+
+    Parameters
+    ----------
+    image_shape : tuple (H, W) or (C, H, W), default=None
+        Shape of the images when `X` is flattened, (n, C*H*W). None reads a 2-D `X` as a table.
+    random_state : int, RandomState instance or None, default=None
+        Draws rows to hold out, where ``ocsvm__threshold_data="validation"``.
+
+    Returns
+    -------
+    pipeline : :class:`~sklearn.pipeline.Pipeline`
+        Unfitted; takes tables and images, (n, H, W) or (n, C, H, W). Its scores are higher for rows more like the
+        majority.
+
+    References
+    ----------
+    Schlachter, Liao, Yang (2019), Deep one-class classification using intra-class splitting, section 3.1, "HOG".
+
+    Examples
+    --------
+    >>> from sklearn.metrics import roc_auc_score
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> from sklearn_occ.pipelines import make_hog_ocsvm
+    >>> digits = load_one_class_digits(majority=3)
+    >>> occ = make_hog_ocsvm().fit(digits.X_train)
+    >>> print(f"{roc_auc_score(digits.y_test, occ.score_samples(digits.X_test)):.2f}")
+    0.98
+    """
+    return make_pipeline(
+        HOG(orientations=9, pixels_per_cell=8, cells_per_block=3, image_shape=image_shape),
+        OCSVM(nu=0.15, gamma="auto", random_state=random_state),
+    )
+
+
+def make_isolation_forest(*, random_state=None):
+    """scikit-learn's isolation forest on pixels: ``make_pipeline(ImageFlattener(), IsolationForest(...))``.
+
+    ::
+
+        score(x) = -2^(-E h(x) / c)
+
+    h is the number of random cuts that set x apart from the other rows of a tree, E its mean over 100 trees of 256
+    rows each (fewer where there are fewer), c what is expected of 256 rows: scikit-learn's defaults, and the settings
+    of the method's authors. Steps are called ``imageflattener`` and ``isolationforest``. A forest does not know
+    labels: wrap the pipeline in :class:`~sklearn_occ.model_selection.MajorityOnly` where some rows are labelled -1.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None, default=None
+        Draws the trees.
+
+    Returns
+    -------
+    pipeline : :class:`~sklearn.pipeline.Pipeline`
+        Unfitted; takes tables and images, (n, H, W) or (n, C, H, W). Its scores are higher for rows more like the
+        majority.
+
+    References
+    ----------
+    Liu, Ting, Zhou (2008), Isolation forest.
+    Schlachter, Liao, Yang (2019), Deep one-class classification using intra-class splitting, section 3.1, "IF".
+
+    Examples
+    --------
+    >>> from sklearn.metrics import roc_auc_score
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> from sklearn_occ.pipelines import make_isolation_forest
+    >>> digits = load_one_class_digits(majority=0)
+    >>> occ = make_isolation_forest(random_state=0).fit(digits.X_train)
+    >>> print(f"{roc_auc_score(digits.y_test, occ.score_samples(digits.X_test)):.2f}")
+    1.00
+    """
+    return make_pipeline(ImageFlattener(), IsolationForest(random_state=random_state))

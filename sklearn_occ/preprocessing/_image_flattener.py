@@ -1,0 +1,84 @@
+"""ImageFlattener: images as rows of a table."""
+
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.utils.validation import check_is_fitted
+
+from .._input import ImageInputMixin, as_float
+
+
+class ImageFlattener(OneToOneFeatureMixin, TransformerMixin, ImageInputMixin, BaseEstimator):
+    """Images as rows of a table, for estimators that take tables only: ``X.reshape(n, -1)``.
+
+    uint8 images are divided by 255; other values, and tables, stay as they are. Put it before scikit-learn's `PCA`,
+    `IsolationForest` or `LocalOutlierFactor` in a `Pipeline`. Once fitted it refuses images of another shape, and
+    uint8 images beside floats of another range.
+
+    Parameters
+    ----------
+    image_shape : tuple (H, W) or (C, H, W), default=None
+        Shape of the images when `X` is flattened already, (n, C*H*W). None reads a 2-D `X` as a table.
+
+    Attributes
+    ----------
+    image_shape_ : tuple (C, H, W) or None
+        Shape of one image; None for a table.
+    n_features_in_ : int
+        Values of one row.
+    feature_names_in_ : ndarray of str
+        Column names, when `X` was a data frame.
+
+    Examples
+    --------
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> from sklearn_occ.preprocessing import ImageFlattener
+    >>> images = load_one_class_digits().X_train
+    >>> images.shape, ImageFlattener().fit_transform(images).shape
+    ((89, 8, 8), (89, 64))
+    """
+
+    _parameter_constraints: dict = {"image_shape": [tuple, list, None]}
+
+    def __init__(self, *, image_shape=None):
+        self.image_shape = image_shape
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Remember the shape and the range of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Table or images, at least two; uint8 images are read as value / 255.
+        y : ignored
+            Present for scikit-learn's pipelines.
+
+        Returns
+        -------
+        self
+            The fitted transformer.
+        """
+        self._remember_range(self._read_X(X, reset=True))
+        return self
+
+    def transform(self, X):
+        """Flatten each image, channel by channel, row by row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted; flattened images are taken too.
+
+        Returns
+        -------
+        rows : ndarray of shape (n, d), d = C*H*W for images
+            In the precision of X; float32 for uint8 images.
+        """
+        check_is_fitted(self)
+        X = self._read_X(X, reset=False)
+        return as_float(X).reshape(len(X), -1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
