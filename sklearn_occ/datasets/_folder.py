@@ -1,16 +1,16 @@
 """A folder of image files as a one-class data set."""
 
 import os
-from contextlib import closing
 from functools import partial
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from ._parallel import ahead
+from .._reading_ahead import Unusable, usable
+from ._parallel import LEFT_OUT
 from ._reading import read_header, read_image
 from ._resizing import resize_image
 
@@ -21,7 +21,7 @@ Images of the folder {path}
 Source and licence: the folder's owner knows.
 Images: {shape}, {dtype}; {made}.
 Counts: {n_train} training images, all majority; {n_test} test images, {n_majority} majority (label 1) and
-{n_minority} minority (label -1).
+{n_minority} minority (label -1); {n_left_out} files left out, as they could not be read.
 Protocol: train/ for training; test/majority/ and test/minority/ for the test.
 """
 
@@ -31,10 +31,11 @@ Protocol: train/ for training; test/majority/ and test/minority/ for the test.
         "path": [str, os.PathLike],
         "image_size": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
+        "on_error": [StrOptions({"raise", "skip"})],
     },
     prefer_skip_nested_validation=True,
 )
-def load_image_folder(path, *, image_size=None, n_jobs=None):
+def load_image_folder(path, *, image_size=None, n_jobs=None, on_error="raise"):
     """Load image files that are sorted into three folders.
 
     ::
@@ -57,6 +58,9 @@ def load_image_folder(path, *, image_size=None, n_jobs=None):
         aspect ratio is lost. None keeps the size, which must then be the same for all.
     n_jobs : int or None, default=None
         Number of threads that read and resize. None means 1, -1 as many as there are processors.
+    on_error : {"raise", "skip"}, default="raise"
+        What becomes of a file that cannot be read as an image. "raise" raises its error. "skip" leaves it out, and
+        warns once, with the number of such files, the names of the first five and the first one's error.
 
     Returns
     -------
@@ -69,6 +73,8 @@ def load_image_folder(path, *, image_size=None, n_jobs=None):
             1 majority, -1 minority.
         files_train, files_test : list of str
             The file of each row.
+        files_left_out : list of str
+            The files that "skip" left out.
         image_shape : tuple
             ``(1, H, W)`` or ``(3, H, W)``.
         DESCR : str
@@ -79,8 +85,14 @@ def load_image_folder(path, *, image_size=None, n_jobs=None):
     FileNotFoundError
         If a sub-folder is absent.
     ValueError
-        If a sub-folder is empty, a file is no readable image, sizes differ and `image_size` is None, or
-        grey and colour images are mixed. The message names the files. :func:`iter_images` can skip what is broken.
+        If a sub-folder is empty or holds a folder, a file is no readable image, with "skip" all files of a sub-folder
+        are not, sizes differ and `image_size` is None, or grey and colour images are mixed. The message names the
+        files.
+
+    Warns
+    -----
+    UserWarning
+        If files were left out.
 
     Examples
     --------
@@ -90,16 +102,30 @@ def load_image_folder(path, *, image_size=None, n_jobs=None):
     ((1341, 64, 64), (1, 64, 64))
     """
     path = Path(path)
-    train, majority, minority = (_list_files(path, name) for name in _FOLDERS)
-    test = majority + minority
-    shape, dtype = _common_shape_and_dtype(train + test, image_size)
-    X_train, X_test = (_read_all(files, shape, dtype, image_size, n_jobs) for files in (train, test))
+    folders = {name: _list_files(path, name) for name in _FOLDERS}
+    files = [file for name in _FOLDERS for file in folders[name]]
+    unusable = Unusable(on_error)
+    headers = {files[index]: header for index, header in usable(read_header, files, n_jobs, unusable)}
+    _refuse_empty(path, folders, headers, unusable)
+    shape, dtype = _common_shape_and_dtype(headers, image_size)
+
+    def read(*names):
+        readable = [file for name in names for file in folders[name] if file in headers]
+        return _read_all(readable, unusable, n_jobs=n_jobs, shape=shape, dtype=dtype, image_size=image_size)
+
+    X_train, train = read("train")
+    X_test, test = read("test/majority", "test/minority")
+    _refuse_empty(path, folders, {*train, *test}, unusable)
+    unusable.warn(LEFT_OUT, len(files), stacklevel=4)
+    minority = set(folders["test/minority"])
+    y_test = np.array([-1 if file in minority else 1 for file in test])
     return Bunch(
         X_train=X_train,
         X_test=X_test,
-        y_test=np.repeat([1, -1], [len(majority), len(minority)]),
+        y_test=y_test,
         files_train=[str(file) for file in train],
         files_test=[str(file) for file in test],
+        files_left_out=unusable.names,
         image_shape=shape if len(shape) == 3 else (1, *shape),
         DESCR=_DESCR.format(
             path=path,
@@ -108,8 +134,9 @@ def load_image_folder(path, *, image_size=None, n_jobs=None):
             made="their own size" if image_size is None else f"resized to {image_size} x {image_size}",
             n_train=len(train),
             n_test=len(test),
-            n_majority=len(majority),
-            n_minority=len(minority),
+            n_majority=int((y_test == 1).sum()),
+            n_minority=int((y_test == -1).sum()),
+            n_left_out=len(unusable.names),
         ),
     )
 
@@ -129,11 +156,21 @@ def _list_files(path, name):
     return files
 
 
-def _common_shape_and_dtype(files, image_size):
+def _refuse_empty(path, folders, readable, unusable):
+    """Raise an error if no file of a folder is among those that can be read."""
+    for name, files in folders.items():
+        if not any(file in readable for file in files):
+            first = unusable.sentences[unusable.names.index(str(files[0]))]
+            raise ValueError(
+                f"None of the {len(files)} files of {str(path / name)!r} can be read: put at least one image file "
+                f"there. The first one's error: {first}"
+            )
+
+
+def _common_shape_and_dtype(headers, image_size):
     """Return the shape and dtype of one image of the result, from the headers alone."""
-    headers = [read_header(file) for file in files]
-    first, (first_shape, _) = files[0], headers[0]
-    for file, (shape, _) in zip(files, headers, strict=True):
+    first, (first_shape, _) = next(iter(headers.items()))
+    for file, (shape, _) in headers.items():
         if len(shape) != len(first_shape):
             grey, colour = (first, file) if len(first_shape) == 2 else (file, first)
             raise ValueError(
@@ -146,7 +183,7 @@ def _common_shape_and_dtype(files, image_size):
             )
     if image_size is not None:
         first_shape = (*first_shape[:-2], image_size, image_size)
-    all_uint8 = all(dtype == np.uint8 for _, dtype in headers)
+    all_uint8 = all(dtype == np.uint8 for _, dtype in headers.values())
     return first_shape, np.dtype(np.uint8 if all_uint8 else np.float32)
 
 
@@ -154,13 +191,14 @@ def _size(shape):
     return f"{shape[-2]} x {shape[-1]}"
 
 
-def _read_all(files, shape, dtype, image_size, n_jobs):
-    images = np.empty((len(files), *shape), dtype=dtype)
+def _read_all(files, unusable, *, n_jobs, shape, dtype, image_size):
+    """Return the images that can be read in one array, and their files."""
+    images, kept = np.empty((len(files), *shape), dtype=dtype), []
     read = partial(_read_as, dtype=dtype, image_size=image_size)
-    with closing(ahead(read, files, n_jobs)) as results:
-        for row, result in enumerate(results):
-            images[row] = result()
-    return images
+    for index, image in usable(read, files, n_jobs, unusable):
+        images[len(kept)] = image
+        kept.append(files[index])
+    return images[: len(kept)], kept
 
 
 def _read_as(file, *, dtype, image_size):

@@ -1,20 +1,16 @@
 """Image files read in threads, a few ahead of where they are used."""
 
 import os
-import warnings
-from collections import deque
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from numbers import Integral
 
-import joblib
 from sklearn.utils._param_validation import StrOptions, validate_params
 
+from .._reading_ahead import Unusable, usable
 from ._nifti import NiftiSlice
 from ._reading import read_image
 
-_NAMED = 5  # unreadable files that the warning names
+LEFT_OUT = "{n} of {total} files could not be read and were left out: {names}. The first one's error: {first}"
 
 
 @validate_params(
@@ -85,65 +81,12 @@ def iter_images(paths, *, n_jobs=None, on_error="raise"):
     for index, path in enumerate(paths):
         if not isinstance(path, str | os.PathLike | NiftiSlice):
             raise ValueError(f"paths[{index}] is of type {type(path).__name__}, a path or a NiftiSlice is expected.")
-    return _images(paths, n_jobs, skip=on_error == "skip")
+    return _images(paths, n_jobs, on_error)
 
 
-def _images(paths, n_jobs, *, skip):
-    errors = {}
+def _images(paths, n_jobs, on_error):
+    unusable = Unusable(on_error)
     try:
-        with closing(ahead(read_image, paths, n_jobs)) as results:
-            for index, result in enumerate(results):
-                try:
-                    image = result()
-                except (ValueError, OSError) as error:
-                    if not skip:
-                        raise
-                    errors[index] = str(error)  # the error itself would keep what its frames hold
-                    continue
-                del result  # it holds the image, which is the caller's to drop
-                yield index, image
-                del image
+        yield from usable(read_image, paths, n_jobs, unusable)
     finally:
-        if errors:
-            _warn(errors, paths)
-
-
-def ahead(function, items, n_jobs):
-    """Call a function of each item in threads, a few items ahead; yield what returns or raises each one's result.
-
-    Parameters
-    ----------
-    function : callable
-        Called in several threads at once.
-    items : iterable
-    n_jobs : int or None
-        Number of threads, as joblib counts them.
-
-    Yields
-    ------
-    result : callable
-        To be called without arguments, in the order of `items`.
-    """
-    n_threads = joblib.effective_n_jobs(n_jobs)
-    waiting = deque()
-    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="sklearn_occ-read")
-    try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > 2 * n_threads:
-                yield waiting.popleft().result
-        while waiting:
-            yield waiting.popleft().result
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _warn(errors, paths):
-    named = ", ".join(repr(str(paths[index])) for index in list(errors)[:_NAMED])
-    more = f" and {len(errors) - _NAMED} more" if len(errors) > _NAMED else ""
-    first = next(iter(errors.values()))
-    warnings.warn(
-        f"{len(errors)} of {len(paths)} files could not be read and were left out: {named}{more}. The first one's "
-        f"error: {first}",
-        stacklevel=3,
-    )
+        unusable.warn(LEFT_OUT, len(paths), stacklevel=3)

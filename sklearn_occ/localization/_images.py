@@ -3,18 +3,16 @@
 import os
 import sys
 import time
-import warnings
 from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
 
 from .._input import MAX_CHANNELS_LAST
+from .._reading_ahead import Unusable, ahead
 from ..datasets import NiftiSlice, read_image
-from ..datasets._parallel import ahead
 
 _FULL_SCALE = {"uint8": 255, "uint16": 65535}
-_NAMED = 5  # images that a warning names
 _SECONDS_BETWEEN_LINES = 10
 
 
@@ -92,25 +90,20 @@ class Images:
         `image` is float32, uint8 divided by 255 and uint16 by 65535. With `on_error="raise"` the first unusable image
         is an error, else they are counted and named in a warning at the end.
         """
-        unusable = []
+        unusable = Unusable(self._options["on_error"])
         with closing(ahead(_read, self._images, self._options["n_jobs"])) as images:
             for index, image in enumerate(images):
-                found = None
+                found = failure = None
                 try:
                     found = work(index, self._checked(image()))
-                except (UnusableImageError, _UnreadableError) as error:
-                    sentence = f"{self.name(index)} {error}" if isinstance(error, UnusableImageError) else str(error)
-                    if self._options["on_error"] == "raise":
-                        raise (error.__cause__ or ValueError(sentence)) from None
-                    unusable.append(sentence)
+                except UnusableImageError as error:
+                    failure = ValueError(f"{self.name(index)} {error}")
+                except _UnreadableError as error:
+                    failure = error.__cause__
+                if failure is not None:
+                    unusable.add(self.name(index), failure)
                 yield index, found
-        if unusable:
-            more = f" (and {len(unusable) - _NAMED} more)" if len(unusable) > _NAMED else ""
-            warnings.warn(
-                f"{len(unusable)} of {len(self)} images were skipped: {' '.join(unusable[:_NAMED])}{more}",
-                UserWarning,
-                stacklevel=5,
-            )
+        unusable.warn("{n} of {total} images were skipped: {sentences}", len(self), stacklevel=6)
 
     def _checked(self, image):
         """The image as float32, if it is one of the kind expected."""

@@ -1,5 +1,7 @@
 import shutil
+import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,13 +156,75 @@ def test_an_unreadable_file_is_named(folder):
         load_image_folder(folder)
 
 
+def breaks(folder):
+    """Break a header, the pixels behind a whole header, and the absence of an image."""
+    noise = np.random.default_rng(0).integers(0, 256, (4, 6), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "train" / "b.png")
+    content = (folder / "train" / "b.png").read_bytes()
+    (folder / "train" / "b.png").write_bytes(content[:50])
+    (folder / "test/majority" / "notes.txt").write_text("not an image")
+    (folder / "test/minority" / "u.png").write_bytes(b"")
+    return [str(folder / name) for name in ("test/majority/notes.txt", "test/minority/u.png", "train/b.png")]
+
+
+@pytest.mark.parametrize("n_jobs", [None, 3])
+@pytest.mark.parametrize("image_size", [None, 8])
+def test_broken_files_are_skipped_counted_and_named(folder, n_jobs, image_size):
+    whole = load_image_folder(folder, image_size=image_size)
+    assert whole.files_left_out == []
+    broken = breaks(folder)
+    with pytest.raises(ValueError, match=r"notes\.txt' is neither a PNG"):
+        load_image_folder(folder, image_size=image_size, n_jobs=n_jobs)
+    with pytest.warns(UserWarning, match="3 of 8 files could not be read and were left out: ") as caught:
+        data = load_image_folder(folder, image_size=image_size, n_jobs=n_jobs, on_error="skip")
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert all(repr(name) in str(caught[0].message) for name in broken)
+    assert sorted(data.files_left_out) == broken
+    np.testing.assert_array_equal(data.X_train, whole.X_train[[0, 2]])
+    np.testing.assert_array_equal(data.X_test, whole.X_test[[0, 1, 3]])
+    assert data.y_test.tolist() == [1, 1, -1]
+    assert [Path(file).name for file in data.files_train] == ["a.png", "c.png"]
+    assert [Path(file).name for file in data.files_test] == ["x.png", "y.png", "v.png"]
+    assert "2 training images, all majority; 3 test images, 2 majority (label 1) and\n1 minority" in data.DESCR
+    assert "3 files left out" in data.DESCR
+
+
+def test_five_of_many_broken_files_are_named(folder):
+    for number in range(7):
+        (folder / "train" / f"{number}.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"7 of 14 files .*4\.png' and 2 more\. The first one's error: .*0\.png"):
+        data = load_image_folder(folder, on_error="skip")
+    assert len(data.X_train) == 3
+    assert len(data.files_left_out) == 7
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("part", ["header", "pixels"])
+def test_a_sub_folder_of_broken_files_is_an_error(folder, name, part):
+    for file in (folder / name).iterdir():
+        file.write_bytes(b"" if part == "header" else file.read_bytes()[:50])
+    count = len(list((folder / name).iterdir()))
+    with pytest.raises(ValueError, match=f"None of the {count} files of '.*{name}' can be read: put at least one"):
+        load_image_folder(folder, on_error="skip")
+
+
+def test_what_is_no_broken_file_is_an_error_with_skip_too(folder, monkeypatch):
+    save(folder / "test/majority/z.png", 1, size=(6, 5))
+    with pytest.raises(ValueError, match="give image_size="):
+        load_image_folder(folder, on_error="skip")
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    with pytest.raises(ImportError, match="PIL"):
+        load_image_folder(folder, on_error="skip")
+
+
 def test_a_folder_in_the_place_of_an_image_is_named(folder):
     save(folder / "train" / "patient" / "a.png", 1)
     with pytest.raises(ValueError, match=r"patient' is a folder"):
         load_image_folder(folder)
 
 
-@pytest.mark.parametrize("parameters", [{"path": 3}, {"path": ".", "image_size": 0}])
+@pytest.mark.parametrize("parameters", [{"path": 3}, {"path": ".", "image_size": 0}, {"path": ".", "on_error": "warn"}])
 def test_bad_parameters_are_named(parameters):
     with pytest.raises(ValueError, match=f"The '{list(parameters)[-1]}' parameter"):
         load_image_folder(**parameters)
