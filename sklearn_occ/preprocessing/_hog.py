@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._input import ImageInputMixin, as_float, float_dtype, pair_of_sides
@@ -18,7 +18,10 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, Ba
 
         h(cell, k) = mean over the pixels p of the cell of |g(p)| [angle(g(p)) in the k-th bin of 180 degrees]
         v(block)   = h of the block's cells, one after the other
-        features   = v / sqrt(||v||^2 + eps^2), cut off at 0.2, divided so once more; block after block
+        features   = v / sqrt(||v||^2 + eps^2), cut off at 0.2, divided so once more; block after block    "L2-Hys"
+                     v / sqrt(||v||^2 + eps^2)                                                            "L2"
+                     v / (sum v + eps)                                                                    "L1"
+                     sqrt(v / (sum v + eps))                                                              "L1-sqrt"
 
     g is the difference of the two neighbours along rows and along columns, 0 at the border of the image;
     of several channels each pixel takes the one with the longest g. Blocks overlap, one cell apart; eps =
@@ -39,6 +42,8 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, Ba
         Size of a cell, in pixels.
     cells_per_block : int or pair of int (rows, columns), default=3
         Size of a block, in cells.
+    block_norm : {"L2-Hys", "L2", "L1", "L1-sqrt"}, default="L2-Hys"
+        How a block is divided by its contrast, as above.
     image_shape : tuple (H, W) or (C, H, W), default=None
         Shape of the images when `X` is flattened, (n, C*H*W). None reads a 2-D `X` as a table.
 
@@ -59,8 +64,9 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, Ba
     ----------
     Dalal, Triggs (2005), Histograms of oriented gradients for human detection; without their Gaussian
     window over a block and their interpolation between bins. The defaults are those of the HOG baseline
-    in Schlachter, Liao, Yang (2019), Deep one-class classification using intra-class splitting; Dalal and
-    Triggs have blocks of 2 x 2 cells.
+    in Schlachter, Liao, Yang (2019), Deep one-class classification using intra-class splitting, which does not tell
+    the normalisation; its figures are those of "L1" (`pipelines.make_hog_ocsvm`). Dalal and Triggs have blocks of
+    2 x 2 cells.
 
     Examples
     --------
@@ -75,13 +81,15 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, Ba
         "orientations": [Interval(Integral, 1, None, closed="left")],
         "pixels_per_cell": [Interval(Integral, 1, None, closed="left"), tuple, list],
         "cells_per_block": [Interval(Integral, 1, None, closed="left"), tuple, list],
+        "block_norm": [StrOptions({"L2-Hys", "L2", "L1", "L1-sqrt"})],
         "image_shape": [tuple, list, None],
     }
 
-    def __init__(self, *, orientations=9, pixels_per_cell=8, cells_per_block=3, image_shape=None):
+    def __init__(self, *, orientations=9, pixels_per_cell=8, cells_per_block=3, block_norm="L2-Hys", image_shape=None):
         self.orientations = orientations
         self.pixels_per_cell = pixels_per_cell
         self.cells_per_block = cells_per_block
+        self.block_norm = block_norm
         self.image_shape = image_shape
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -147,7 +155,7 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, Ba
                     orientations=self.orientations,
                     pixels_per_cell=self.pixels_per_cell_,
                     cells_per_block=self.cells_per_block_,
-                    block_norm="L2-Hys",
+                    block_norm=self.block_norm,
                     channel_axis=None if grey else 0,
                 )
         bad = np.flatnonzero(~np.isfinite(features).all(axis=1))

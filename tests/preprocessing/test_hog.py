@@ -14,7 +14,19 @@ from sklearn_occ.preprocessing import HOG
 EPS = 1e-5
 
 
-def by_formula(image, orientations, cell, block):
+def l2(v):
+    return v / np.sqrt(np.sum(v**2) + EPS**2)
+
+
+NORMS = {
+    "L2-Hys": lambda v: l2(np.minimum(l2(v), 0.2)),
+    "L2": l2,
+    "L1": lambda v: v / (np.sum(v) + EPS),
+    "L1-sqrt": lambda v: np.sqrt(v / (np.sum(v) + EPS)),
+}
+
+
+def by_formula(image, orientations, cell, block, norm="L2-Hys"):
     """Features of one image (C, H, W), written from Dalal and Triggs in NumPy alone."""
     along_rows, along_columns = np.zeros((2, *image.shape))
     along_rows[:, 1:-1] = image[:, 2:] - image[:, :-2]
@@ -36,9 +48,7 @@ def by_formula(image, orientations, cell, block):
     features = []
     for i in range(n_rows - block[0] + 1):
         for j in range(n_columns - block[1] + 1):
-            v = histograms[i : i + block[0], j : j + block[1]].ravel()
-            v = np.minimum(v / np.sqrt(np.sum(v**2) + EPS**2), 0.2)
-            features.append(v / np.sqrt(np.sum(v**2) + EPS**2))
+            features.append(NORMS[norm](histograms[i : i + block[0], j : j + block[1]].ravel()))
     return np.concatenate(features)
 
 
@@ -53,6 +63,15 @@ def test_formula(channels, orientations, cell, block, rng):
     np.testing.assert_allclose(transformer.transform(X), expected, atol=1e-6)  # scikit-image sums in float32
     assert transformer.pixels_per_cell_ == cell
     assert transformer.cells_per_block_ == block
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_normalisation_of_a_block(norm, rng):
+    X = rng.random((3, 40, 33))
+    expected = [by_formula(image[None], 9, (8, 8), (3, 3), norm) for image in X]
+    np.testing.assert_allclose(HOG(block_norm=norm).fit_transform(X), expected, atol=1e-6)
+    constant = HOG(block_norm=norm).fit_transform(np.full((2, 24, 24), 0.5))
+    np.testing.assert_array_equal(constant, np.zeros((2, 81)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
