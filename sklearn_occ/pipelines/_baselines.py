@@ -12,10 +12,11 @@ def make_hog_ocsvm(*, image_shape=None, random_state=None):
 
     HOG has nine orientations, 8 x 8 pixels a cell and 3 x 3 cells a block; the kernel is ``exp(-||v - v'||^2 / d)``, v
     the d features of HOG. Steps are called ``hog`` and ``ocsvm``, so that ``set_params(ocsvm__nu=0.05)`` and a grid
-    search reach their parameters. A row of a table is read as an image one pixel high.
+    search reach their parameters. A row of a table is read as an image one pixel high, which says little about it: for
+    tables take `OCSVM` itself.
 
     The paper does not tell how a block is normalised. On MNIST, each digit against the others, its mean area under the
-    ROC curve of 83.7 % is that of "L1", the default of scikit-image until 0.14: 84.3 % with
+    ROC curve of 83.7 % is near that of "L1", the default of scikit-image until 0.14: 84.3 % with
     ``set_params(hog__block_norm="L1")``, 92.4 % with the default of `HOG`.
 
     Parameters

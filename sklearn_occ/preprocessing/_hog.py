@@ -65,7 +65,7 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, Ba
     Dalal, Triggs (2005), Histograms of oriented gradients for human detection; without their Gaussian
     window over a block and their interpolation between bins. The defaults are those of the HOG baseline
     in Schlachter, Liao, Yang (2019), Deep one-class classification using intra-class splitting, which does not tell
-    the normalisation; its figures are those of "L1" (`pipelines.make_hog_ocsvm`). Dalal and Triggs have blocks of
+    the normalisation; its figures are near those of "L1" (`pipelines.make_hog_ocsvm`). Dalal and Triggs have blocks of
     2 x 2 cells.
 
     Examples
