@@ -27,7 +27,6 @@ import _cells
 import _methods
 import numpy as np
 import torch
-from sklearn.model_selection import train_test_split
 
 from sklearn_occ.datasets import (
     fetch_chest_xray_pneumonia,
@@ -37,6 +36,7 @@ from sklearn_occ.datasets import (
     fetch_pneumoniamnist,
     load_one_class_digits,
 )
+from sklearn_occ.model_selection import one_vs_rest_split
 
 DIGITS = tuple(range(10))
 TEN_CLASSES = {"mnist": fetch_mnist, "fashion_mnist": fetch_fashion_mnist, "cifar10": fetch_cifar10}
@@ -73,9 +73,7 @@ def load(cell):
     else:
         with np.load(tabular(name)) as file:
             X, is_anomaly = file["X"].astype(np.float64), file["y"] == 1
-        X_train, X_normal = train_test_split(X[~is_anomaly], test_size=0.5, random_state=seed)
-        y_test = np.repeat([1, -1], [len(X_normal), is_anomaly.sum()])
-        return X_train, np.concatenate([X_normal, X[is_anomaly]]), y_test
+        return one_vs_rest_split(X, is_anomaly, False, test_size=0.5, random_state=seed)
     return data.X_train, data.X_test, data.y_test
 
 

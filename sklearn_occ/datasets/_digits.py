@@ -4,9 +4,10 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
+
+from ..model_selection import one_vs_rest_split
 
 _DESCR = """\
 One-class digits: {majority} against the rest
@@ -73,22 +74,22 @@ def load_one_class_digits(majority=0, *, test_size=0.5, random_state=0):
     """
     digits = load_digits()
     images = digits.images.astype(np.float32) / 16
-    is_majority = digits.target == majority
-    X_train, X_majority = train_test_split(images[is_majority], test_size=test_size, random_state=random_state)
-    X_minority = images[~is_majority]
+    X_train, X_test, y_test = one_vs_rest_split(
+        images, digits.target, majority, test_size=test_size, random_state=random_state
+    )
     title = f"One-class digits: {majority} against the rest"
     return Bunch(
         X_train=X_train,
-        X_test=np.concatenate([X_majority, X_minority]),
-        y_test=np.repeat([1, -1], [len(X_majority), len(X_minority)]),
+        X_test=X_test,
+        y_test=y_test,
         image_shape=(1, 8, 8),
         DESCR=_DESCR.format(
             majority=majority,
             underline="-" * len(title),
             n_train=len(X_train),
-            n_test=len(X_majority) + len(X_minority),
-            n_majority=len(X_majority),
-            n_minority=len(X_minority),
+            n_test=len(X_test),
+            n_majority=int((y_test == 1).sum()),
+            n_minority=int((y_test == -1).sum()),
             test_size=test_size,
         ),
     )

@@ -149,7 +149,7 @@ class OneClassKFold(BaseCrossValidator):
         """
         X, y, groups = indexable(X, y, groups)
         majority = _majority(y)
-        group_of_row = np.arange(len(majority)) if groups is None else _group_numbers(groups)
+        group_of_row = np.arange(len(majority)) if groups is None else group_numbers(groups)
         size = np.bincount(group_of_row[majority], minlength=group_of_row.max() + 1)  # majority rows of each
         line = np.flatnonzero(size)
         if self.shuffle:
@@ -219,7 +219,7 @@ def _majority(y):
     return majority
 
 
-def _group_numbers(groups):
+def group_numbers(groups):
     try:
         groups = check_array(groups, ensure_2d=False, allow_nd=True, dtype=None)
         number = np.unique(groups, return_inverse=True)[1]
