@@ -8,6 +8,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from .._tissue import brighter_part
+from ._checks import refuse_outside_unit_range
 from ._lesion_shapes import SMALLEST, blob, patch, spots
 
 _SHAPES = {"microcalcifications": spots, "blurred": blob, "texture": patch}
@@ -224,9 +225,7 @@ def _checked_image(image, i):
         return image
     if image.dtype.kind != "f":
         raise ValueError(f"images[{i}] must be uint8, uint16 or float in [0, 1], got {image.dtype}: convert it.")
-    outside = ~((image >= 0) & (image <= 1))
-    if outside.any():
-        raise ValueError(f"images[{i}] is float and must lie in [0, 1], got {image[outside][0]}: divide by its range.")
+    refuse_outside_unit_range(image, f"images[{i}]", "divide by its range")
     return image
 
 

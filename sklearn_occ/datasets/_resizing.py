@@ -2,15 +2,17 @@
 
 import numpy as np
 
+from .._input import pair_of_sides
 from .._optional import require
 
 
 def resize_image(image, size):
-    """Resize (H, W) or (C, H, W) to `size` x `size`, bilinear after a Gaussian blur; dtype kept."""
-    if image.shape[-2:] == (size, size):
+    """Resize (H, W) or (C, H, W) to `size`, one side or (height, width), bilinear after a Gaussian blur; dtype kept."""
+    size = pair_of_sides(size, "size")
+    if image.shape[-2:] == size:
         return image
     transform = require("skimage.transform", purpose="Resizing images")
-    shape = (*image.shape[:-2], size, size)
+    shape = (*image.shape[:-2], *size)
     resized = transform.resize(image, shape, order=1, anti_aliasing=True, preserve_range=True)
     if image.dtype == np.uint8:
         resized = np.rint(resized)

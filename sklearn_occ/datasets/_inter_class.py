@@ -1,0 +1,147 @@
+"""Images of another data set as outliers: brought to the channels, size and dtype of the majority's."""
+
+import numpy as np
+from sklearn.utils._param_validation import validate_params
+
+from .._input import as_array, as_float
+from ._checks import refuse_channels_last, refuse_outside_unit_range
+from ._resizing import resize_image
+
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in pillow, with which files are read
+
+
+@validate_params({"images": ["array-like"], "like": ["array-like"]}, prefer_skip_nested_validation=True)
+def convert_images(images, like):
+    """Bring images of one data set to the channels, size and dtype of another.
+
+    ::
+
+        grey to C channels   each channel is the image
+        colour to grey       0.299 red + 0.587 green + 0.114 blue
+        size                 bilinear, after a Gaussian blur where it shrinks; sides are stretched apart, nothing is cut
+        uint8 to float       value / 255
+        float to uint8       255 value, rounded
+
+    Nothing is learned from the values of either: contrasts stay as they are.
+
+    Parameters
+    ----------
+    images : array-like of shape (n, H, W) or (n, C, H, W), or list of n images
+        uint8, or float; the images of a list may differ in size, channels and dtype.
+    like : array-like of shape (m, H, W) or (m, C, H, W)
+        uint8, or float.
+
+    Returns
+    -------
+    converted : ndarray of shape (n, H, W) or (n, C, H, W)
+        In the shape and dtype of the images of `like`.
+
+    Raises
+    ------
+    ValueError
+        If an array holds no images, channels are neither equal nor grey or colour, or of uint8 and float the
+        floats lie outside [0, 1] (images that were standardised have lost the scale: convert before).
+    ImportError
+        If sizes differ and scikit-image is absent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_occ.datasets import convert_images
+    >>> grey = np.full((2, 28, 28), 102, dtype=np.uint8)
+    >>> colour = np.zeros((5, 3, 28, 28), dtype=np.float32)
+    >>> converted = convert_images(grey, colour)
+    >>> converted.shape, converted.dtype, round(float(converted.max()), 3)
+    ((2, 3, 28, 28), dtype('float32'), 0.4)
+    """
+    like = as_array(like)
+    if like.ndim not in (3, 4) or not len(like):
+        raise ValueError(
+            f"like has shape {like.shape}, expected images (m, H, W) or (m, C, H, W): give images that the detector "
+            "takes."
+        )
+    _check_image(like[0], "An image of like")
+    if not len(images):
+        raise ValueError("images is empty, and there is nothing to convert: give at least one image.")
+    converted = np.empty((len(images), *like.shape[1:]), like.dtype)
+    for i in range(len(images)):
+        image, name = as_array(images[i]), f"images[{i}]"
+        _check_image(image, name)
+        if (image.dtype == np.uint8) != (like.dtype == np.uint8):
+            floats = (like, "like") if image.dtype == np.uint8 else (image, name)
+            refuse_outside_unit_range(*floats, "convert images before they are standardised")
+        value = resize_image(_with_channels(as_float(image), like.shape[1:-2], name), like.shape[-2:])
+        converted[i] = np.rint(255 * value) if like.dtype == np.uint8 else value
+    return converted
+
+
+@validate_params({"X_majority": ["array-like"], "images": ["array-like"]}, prefer_skip_nested_validation=True)
+def inter_class_test_set(X_majority, images):
+    """Make a test set whose outliers are images of another data set (inter-class outliers).
+
+    They differ from the majority by more than disease: by organ, device, or as photographs do. An image that had to
+    be enlarged is also smoother than any of the majority, and one that was shrunk sharper, by which alone a
+    detector may tell it.
+
+    Parameters
+    ----------
+    X_majority : array-like of shape (n, H, W) or (n, C, H, W)
+        Majority images that were not trained on, such as ``X_test[y_test == 1]`` of `one_vs_rest_split`.
+    images : array-like of shape (m, H, W) or (m, C, H, W), or list of m images
+        Images of the other data set, converted as `convert_images` does.
+
+    Returns
+    -------
+    X_test : ndarray of shape (n + m, H, W) or (n + m, C, H, W)
+        The majority first, in its shape and dtype.
+    y_test : ndarray of shape (n + m,), int
+        1 for the majority, -1 for the other images.
+
+    Raises
+    ------
+    ValueError, ImportError
+        As `convert_images` does.
+
+    References
+    ----------
+    Guo, Medical image analysis with deep learning under limited supervision (doctoral thesis), section 4.2.3 and
+    table 4.8.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_occ.datasets import inter_class_test_set, load_one_class_digits
+    >>> digits = load_one_class_digits(majority=0, test_size=0.2)
+    >>> photographs = np.random.default_rng(0).integers(0, 256, (50, 3, 32, 40), dtype=np.uint8)
+    >>> X_test, y_test = inter_class_test_set(digits.X_test[digits.y_test == 1], photographs)
+    >>> X_test.shape, X_test.dtype, int((y_test == -1).sum())
+    ((86, 8, 8), dtype('float32'), 50)
+    """
+    X_majority = as_array(X_majority)
+    outliers = convert_images(images, X_majority)
+    return np.concatenate([X_majority, outliers]), np.repeat([1, -1], [len(X_majority), len(outliers)])
+
+
+def _check_image(image, name):
+    if image.ndim not in (2, 3):
+        raise ValueError(f"{name} has shape {image.shape}, expected (H, W) or (C, H, W): give an array or list.")
+    refuse_channels_last(image.shape, name)
+    if image.dtype != np.uint8 and image.dtype.kind != "f":
+        raise ValueError(
+            f"{name} is {image.dtype}, expected uint8 or float, whose scale is known: convert it, e.g. to float in "
+            "[0, 1] by dividing by the largest value that its device gives."
+        )
+
+
+def _with_channels(image, channels, name):
+    """The image with `channels`: (), of an image of two axes, or (C,)."""
+    planes = image.reshape(-1, *image.shape[-2:])
+    given, wanted = len(planes), channels[0] if channels else 1
+    if given == 3 and wanted == 1:
+        planes = np.tensordot(_LUMA.astype(image.dtype), planes, 1)[np.newaxis]
+    elif given not in (1, wanted):
+        raise ValueError(
+            f"{name} has {given} channels, but {wanted} are wanted: only grey images gain channels, only colour images "
+            "(3) become grey; choose the channels yourself."
+        )
+    return np.broadcast_to(planes, (wanted, *image.shape[-2:])).reshape(*channels, *image.shape[-2:])
