@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import HasMethods, validate_params
 from .._input import as_array
 from ..datasets import NiftiSlice, read_image
 from ._axes import axes_grid, require_matplotlib, with_defaults
-from ._images import as_picture, check_image, show, value_range
+from ._images import as_picture, check_image, of_shape, show, value_range
 
 _BAR = 0.07  # width of the colour bar, in panels
 _DIMMED = 0.6  # the image under the map, whose colours are bright
@@ -124,11 +124,11 @@ class AnomalyMapDisplay:
         require_matplotlib(cls)
         image = as_array(image)
         check_image(image)
-        anomaly_map = _of_shape(anomaly_map, image.shape[-2:], "anomaly_map")
+        anomaly_map = of_shape(anomaly_map, image.shape[-2:], "anomaly_map")
         if reconstruction is not None:
-            reconstruction = _of_shape(reconstruction, image.shape, "reconstruction")
+            reconstruction = of_shape(reconstruction, image.shape, "reconstruction")
         if mask is not None:
-            mask = _of_shape(mask, image.shape[-2:], "mask")
+            mask = of_shape(mask, image.shape[-2:], "mask")
         return cls(image=image, anomaly_map=anomaly_map, reconstruction=reconstruction, mask=mask).plot(ax, **plot_kw)
 
     def plot(self, ax=None, *, image_kw=None, map_kw=None, mask_kw=None, colorbar_kw=None):
@@ -233,10 +233,3 @@ def _fading():
     colours = colormaps["inferno"](np.linspace(0.25, 1, 256))
     colours[:, 3] = np.linspace(0, 1, 256)
     return ListedColormap(colours, name="fading inferno")
-
-
-def _of_shape(array, shape, name):
-    array = as_array(array)
-    if np.shape(array) != tuple(shape):
-        raise ValueError(f"{name} has shape {np.shape(array)}, expected {tuple(shape)} as the image has; resize it.")
-    return array

@@ -6,11 +6,9 @@ from sklearn.manifold import TSNE
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 
-from ._axes import legend_above, one_axes, require_matplotlib, with_defaults
-from ._classes import MINORITY, classes_in
-from ._fitted import owner_of
-
-_CENTRES = ("mu_", "center_")  # of ConOCC, of DeepSVDD
+from ._axes import legend_above, one_axes, require_matplotlib
+from ._fitted import centre_of_codes
+from ._points import draw_centre, draw_points
 
 
 class CodeMapDisplay:
@@ -90,10 +88,14 @@ class CodeMapDisplay:
         display : CodeMapDisplay
         """
         require_matplotlib(cls)
-        owners = [(owner_of(estimator, name), name) for name in _CENTRES]
-        centre = next((getattr(owner, name) for owner, name in owners if owner is not None), None)
         return cls.from_codes(
-            estimator.transform(X), y, centre=centre, method=method, random_state=random_state, ax=ax, **plot_kw
+            estimator.transform(X),
+            y,
+            centre=centre_of_codes(estimator),
+            method=method,
+            random_state=random_state,
+            ax=ax,
+            **plot_kw,
         )
 
     @classmethod
@@ -158,35 +160,10 @@ class CodeMapDisplay:
         self
         """
         require_matplotlib(type(self))
-        from matplotlib.collections import PathCollection
-
-        classes = classes_in(self.y, len(self.points))
         self.ax_ = one_axes(ax, size=(6, 5.4))
         self.figure_ = self.ax_.figure
-        self.points_ = {}
-        for look, rows in classes:
-            defaults = {
-                "s": 22,
-                "color": look.colour,
-                "marker": look.marker,
-                "alpha": 0.6,
-                "linewidths": 0,
-                "zorder": 2 - rows.mean(),  # the smaller class is not hidden
-                "label": look.name,
-            }
-            given = with_defaults(defaults, minority_kw if look is MINORITY else majority_kw, PathCollection)
-            self.points_[look.name] = self.ax_.scatter(*self.points[rows].T, **given)
-        self.centre_ = None
-        if self.centre is not None:
-            defaults = {
-                "s": 260,
-                "color": "#f0e442",
-                "edgecolors": "black",
-                "marker": "*",
-                "zorder": 3,
-                "label": "centre",
-            }
-            self.centre_ = self.ax_.scatter(*self.centre, **with_defaults(defaults, centre_kw, PathCollection))
+        self.points_ = draw_points(self.ax_, self.points, self.y, majority_kw, minority_kw)
+        self.centre_ = None if self.centre is None else draw_centre(self.ax_, self.centre, centre_kw)
         if self.shares is None:
             self.ax_.set(xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
         else:

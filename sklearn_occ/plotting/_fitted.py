@@ -2,14 +2,36 @@
 
 from sklearn.pipeline import Pipeline
 
+_CENTRES = ("mu_", "center_")  # of ConOCC, of DeepSVDD
 _INNER = ("best_estimator_", "estimator_", "autoencoder_")  # of searches, of MajorityOnly, of COCSVM
 
 
 def owner_of(estimator, name):
     """The outermost fitted estimator that has the attribute `name`, None where there is none."""
     while estimator is not None and not hasattr(estimator, name):
-        if isinstance(estimator, Pipeline):
-            estimator = estimator[-1]
-        else:
-            estimator = next((getattr(estimator, inner) for inner in _INNER if hasattr(estimator, inner)), None)
+        estimator = _inner(estimator)
     return estimator
+
+
+def rows_seen_by(owner, estimator, X):
+    """`X` as `owner` inside `estimator` gets it: transformed by the steps before it."""
+    while estimator is not owner:
+        if isinstance(estimator, Pipeline) and len(estimator) > 1:
+            X = estimator[:-1].transform(X)
+        estimator = _inner(estimator)
+    return X
+
+
+def centre_of_codes(estimator):
+    """The centre among the codes, as `transform` gives them; None where there is none.
+
+    `center_` of TEND lies among what its head makes of the codes.
+    """
+    owners = [(owner_of(estimator, name), name) for name in _CENTRES]
+    return next((getattr(owner, name) for owner, name in owners if owner and not hasattr(owner, "margin")), None)
+
+
+def _inner(estimator):
+    if isinstance(estimator, Pipeline):
+        return estimator[-1]
+    return next((getattr(estimator, name) for name in _INNER if hasattr(estimator, name)), None)

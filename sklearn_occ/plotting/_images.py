@@ -43,6 +43,14 @@ def check_image(image):
         )
 
 
+def of_shape(array, shape, name):
+    """The array; a ValueError where it has another shape."""
+    array = as_array(array)
+    if np.shape(array) != tuple(shape):
+        raise ValueError(f"{name} has shape {np.shape(array)}, expected {tuple(shape)} as the image has; resize it.")
+    return array
+
+
 def value_range(images):
     """Return the values shown as black and as white: 0 and 1 where these hold all values, else the extremes.
 

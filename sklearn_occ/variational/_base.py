@@ -3,11 +3,12 @@
 import warnings
 from numbers import Real
 
+import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from .._input import float_dtype
+from .._input import as_array, float_dtype
 from ..engine import BaseCodes, DecodingMixin, DrawingNet, reconstructed_variance, total_variance
 from ..nn import kl_divergence
 
@@ -63,3 +64,34 @@ class BaseVariational(DecodingMixin, BaseCodes):
                 ConvergenceWarning,
                 stacklevel=7,
             )
+
+
+class BaseCascade(BaseVariational):
+    """Detector with a cascade of two variational autoencoders, which it names as its `_cascade`."""
+
+    @property
+    def _decoder(self):
+        return self._cascade.decoder
+
+    def reconstruct_parts(self, X):
+        """What each of the two autoencoders makes of the rows by itself.
+
+        Their mean before the output's activation gives what `reconstruct` returns.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        primary, branch : ndarray of the shape of X
+            `x1` of the deep code and `x2` of the branch's, in the precision of X; float32 in [0, 1] for uint8 images.
+        """
+        check_is_fitted(self)
+        rows = self._read_X(X, reset=False)
+        parts = self._evaluate(
+            rows, lambda outputs, x: torch.stack([outputs.primary, outputs.branch], 1), module=self._cascade
+        ).astype(float_dtype(rows), copy=False)
+        shape = as_array(X).shape
+        return parts[:, 0].reshape(shape), parts[:, 1].reshape(shape)

@@ -8,10 +8,12 @@ from .._docstrings import with_shared_docs
 from ..nn import BRANCH_WIDTH, build_cascade, kl_divergence, mean_squared_error
 from ._base import BaseVariational
 from ._vae import VariationalLoss
+from ..nn import BRANCH_WIDTH, build_cascade, kl_divergence, mean_squared_error, squared_error
+from ._base import BaseCascade
 
 
 @with_shared_docs
-class CascadeVAE(BaseVariational):
+class CascadeVAE(BaseCascade):
     """Cascade of two variational autoencoders (pchVAE): a deep code for the whole, a shallow one for details.
 
     ::
@@ -26,7 +28,8 @@ class CascadeVAE(BaseVariational):
         score        = -||x' - x||^2 / m              of z1 = mu1, z2 = mu2; in squared units of X, at most 0
 
     `m` is the number of pixels of all channels (the features of a table), `a` the output's activation, `KL` the
-    divergence from N(0, 1) in nats. Codes are drawn in training alone. `transform` gives `(mu1, mu2)` side by side.
+    divergence from N(0, 1) in nats. Codes are drawn in training alone. `transform` gives `(mu1, mu2)` side by side,
+    `reconstruct_parts` `x1` and `x2`.
 
     Parameters
     ----------
@@ -103,7 +106,7 @@ class CascadeVAE(BaseVariational):
     """
 
     _parameter_constraints: dict = {
-        **BaseVariational._parameter_constraints,
+        **BaseCascade._parameter_constraints,
         "objective": [StrOptions({"branches", "combined"})],
         "branch_weight": [Interval(Real, 0, None, closed="left")],
     }
@@ -160,6 +163,10 @@ class CascadeVAE(BaseVariational):
         )
         self.objective = objective
         self.branch_weight = branch_weight
+
+    @property
+    def _cascade(self):
+        return self.net_.module_
 
     def _make_module(self):
         cascade, self.n_components_ = build_cascade(

@@ -10,12 +10,12 @@ from torch.nn.functional import softplus
 
 from .._docstrings import with_shared_docs
 from ..nn import JudgedCascade, build_cascade, build_judge, squared_error
-from ._base import BaseVariational
+from ._base import BaseCascade
 from ._cascade_vae import CascadeLoss
 
 
 @with_shared_docs
-class CVAD(BaseVariational):
+class CVAD(BaseCascade):
     """Cascade variational autoencoder with a discriminator: how badly a row is reconstructed, and how made it looks.
 
     ::
@@ -35,7 +35,8 @@ class CVAD(BaseVariational):
         x''  = D(mu + noise_scale * e)                       D: the decoders of G; e drawn from N(0, 1)
         loss = mean over the batch of  -log(1 - p(x)) - 1/2 log p(G(x)) - 1/2 log p(x'')
 
-    The generator does not learn from the discriminator. `score_parts` gives `S` and `p` apart.
+    The generator does not learn from the discriminator. `score_parts` gives `S` and `p` apart, `reconstruct_parts` what
+    either autoencoder of `G` makes of a row.
 
     Parameters
     ----------
@@ -125,7 +126,7 @@ class CVAD(BaseVariational):
     """
 
     _parameter_constraints: dict = {
-        **BaseVariational._parameter_constraints,
+        **BaseCascade._parameter_constraints,
         "pretrain_epochs": [Interval(Integral, 1, None, closed="left")],
         "pretrain_lr": [Interval(Real, 0, None, closed="neither")],
         "noise_scale": [Interval(Real, 0, None, closed="left")],
@@ -221,8 +222,8 @@ class CVAD(BaseVariational):
         return parts[:, 0], parts[:, 1]
 
     @property
-    def _decoder(self):
-        return self.net_.module_.generator.decoder
+    def _cascade(self):
+        return self.net_.module_.generator
 
     def _make_module(self):
         shape = self._shape_of_rows

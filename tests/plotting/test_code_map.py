@@ -81,6 +81,12 @@ def test_centre_of_stages_and_of_none(blobs):
     assert CodeMapDisplay.from_estimator(quick("CAE").fit(X), X).centre is None
 
 
+@pytest.mark.parametrize("n_components", [None, 512])
+def test_the_centre_of_tend_is_not_among_its_codes(n_components, blobs):
+    X = blobs(20)
+    assert CodeMapDisplay.from_estimator(quick("TEND", n_components=n_components).fit(X), X).centre is None
+
+
 def test_collapsed_codes():
     display = CodeMapDisplay.from_codes(np.ones((6, 3)), centre=np.ones(3))
     assert display.shares.tolist() == [0, 0]

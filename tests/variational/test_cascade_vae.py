@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import quick
+from scipy.special import expit, logit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import roc_auc_score
 
@@ -96,6 +97,27 @@ def test_codes_lie_side_by_side(blobs):
     np.testing.assert_allclose(occ.inverse_transform(codes), occ.reconstruct(X), rtol=1e-4)
     primary = occ.net_.module_.encoder.eval()(torch.from_numpy(X[:, None] / np.float32(255)))
     np.testing.assert_allclose(codes[:, :3], primary.detach(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["CascadeVAE", "CVAD"])
+def test_both_parts_together_are_the_reconstruction(name, blobs, table):
+    X = blobs(30, size=(12, 15))
+    occ = quick(name, max_epochs=5).fit(X)
+    primary, branch = occ.reconstruct_parts(X[:20])
+    assert primary.shape == branch.shape == (20, 12, 15)
+    assert primary.dtype == branch.dtype == np.float32
+    assert np.abs(primary - branch).max() > 1e-3
+    np.testing.assert_allclose(expit((logit(primary) + logit(branch)) / 2), occ.reconstruct(X[:20]), rtol=1e-4)
+    cascade = getattr(occ.net_.module_, "generator", occ.net_.module_).eval()
+    with torch.no_grad():
+        expected = cascade(torch.from_numpy(X[:20, None] / np.float32(255)))
+    np.testing.assert_allclose(primary, expected.primary[:, 0], rtol=1e-4)
+    np.testing.assert_allclose(branch, expected.branch[:, 0], rtol=1e-4)
+
+    of_table = quick(name).fit(table)
+    primary, branch = of_table.reconstruct_parts(table)
+    assert primary.dtype == table.dtype
+    np.testing.assert_allclose((primary + branch) / 2, of_table.reconstruct(table), rtol=1e-9, atol=1e-12)
 
 
 def test_training_lowers_the_loss(blobs):
