@@ -79,9 +79,9 @@ def convert_images(images, like):
 def inter_class_test_set(X_majority, images):
     """Make a test set whose outliers are images of another data set (inter-class outliers).
 
-    They differ from the majority by more than disease: by organ, device, or as photographs do. An image that had to
-    be enlarged is also smoother than any of the majority, and one that was shrunk sharper, by which alone a
-    detector may tell it.
+    They differ from the majority by more than disease: by organ, device, or as photographs do. Resizing makes images
+    smoother, which detectors that score by reconstruction error take for normal: take a data set whose images are at
+    least as large as the majority's, and resize the majority itself in the same way where it can be.
 
     Parameters
     ----------
