@@ -60,7 +60,7 @@ def convert_images(images, like):
             f"like has shape {like.shape}, expected images (m, H, W) or (m, C, H, W): give images that the detector "
             "takes."
         )
-    _check_image(like[0], "An image of like")
+    _check_image(like[0], "like[0]")
     if not len(images):
         raise ValueError("images is empty, and there is nothing to convert: give at least one image.")
     converted = np.empty((len(images), *like.shape[1:]), like.dtype)
@@ -70,7 +70,8 @@ def convert_images(images, like):
         if (image.dtype == np.uint8) != (like.dtype == np.uint8):
             floats = (like, "like") if image.dtype == np.uint8 else (image, name)
             refuse_outside_unit_range(*floats, "convert images before they are standardised")
-        value = resize_image(_with_channels(as_float(image), like.shape[1:-2], name), like.shape[-2:])
+        value = _with_channels(as_float(image).astype(np.float64), like.shape[1:-2], name)
+        value = resize_image(value, like.shape[-2:])
         converted[i] = np.rint(255 * value) if like.dtype == np.uint8 else value
     return converted
 
@@ -138,7 +139,7 @@ def _with_channels(image, channels, name):
     planes = image.reshape(-1, *image.shape[-2:])
     given, wanted = len(planes), channels[0] if channels else 1
     if given == 3 and wanted == 1:
-        planes = np.tensordot(_LUMA.astype(image.dtype), planes, 1)[np.newaxis]
+        planes = np.tensordot(_LUMA, planes, 1)[np.newaxis]
     elif given not in (1, wanted):
         raise ValueError(
             f"{name} has {given} channels, but {wanted} are wanted: only grey images gain channels, only colour images "

@@ -85,7 +85,8 @@ def transform_images(images, *, kind, strength=None, random_state=0):
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     transformed = np.empty_like(images)
     for i, image in enumerate(images):
-        value = np.clip(_CHANGES[kind](as_float(image), strength, np.random.default_rng((seed, i))), 0, 1)
+        value = as_float(image).astype(np.float64)
+        value = np.clip(_CHANGES[kind](value, strength, np.random.default_rng((seed, i))), 0, 1)
         transformed[i] = np.rint(255 * value) if images.dtype == np.uint8 else value
     return transformed
 

@@ -42,7 +42,7 @@ def g_mean_threshold(y_true, y_score):
         fpr : float
             Part of the majority rows with a score below the threshold (1 - specificity).
         difference : float
-            `tpr - fpr`, the "DIFF" of Guo's tables; negative where the scores are worse than chance.
+            `tpr - fpr`, the "DIFF" of Guo's tables; negative where the point lies below the diagonal.
         g_mean : float
             `G`, between 0 and 1. Thresholds with equal `G` are settled by the larger difference, then by the
             larger `tpr`.
@@ -59,8 +59,8 @@ def g_mean_threshold(y_true, y_score):
     References
     ----------
     Kubat and Matwin, "Addressing the curse of imbalanced training sets: one-sided selection", ICML 1997. Guo, Medical
-    image analysis with deep learning under limited supervision (doctoral thesis), sections 4.1.2 and 4.2.3, reports TPR,
-    FPR and DIFF at this threshold, outliers as the positive class.
+    image analysis with deep learning under limited supervision (doctoral thesis), sections 4.1.2 and 4.2.3, reports
+    TPR, FPR and DIFF at this threshold, outliers as the positive class.
 
     Examples
     --------

@@ -74,12 +74,13 @@ def unseen_transformation_rates(estimator, images, threshold, *, strengths=None,
     (['none', 'noise', 'cut'], True)
     """
     images = as_array(images)
-    strengths = DEFAULT_STRENGTHS if strengths is None else strengths
-    transformed = {
-        kind: transform_images(images, kind=kind, strength=strength, random_state=random_state)
-        for kind, strength in strengths.items()
-    }
-    return {
-        kind: float(np.mean(finite_scores(estimator.score_samples(as_taken_by(estimator, X))) < threshold))
-        for kind, X in {"none": images, **transformed}.items()
-    }
+    rates = {"none": _share_below(threshold, estimator, images)}
+    for kind, strength in (DEFAULT_STRENGTHS if strengths is None else strengths).items():
+        transformed = transform_images(images, kind=kind, strength=strength, random_state=random_state)
+        rates[kind] = _share_below(threshold, estimator, transformed)
+    return rates
+
+
+def _share_below(threshold, estimator, images):
+    scores = finite_scores(estimator.score_samples(as_taken_by(estimator, images)))
+    return float(np.mean(scores < threshold))

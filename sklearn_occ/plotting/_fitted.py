@@ -27,8 +27,11 @@ def centre_of_codes(estimator):
 
     `center_` of TEND lies among what its head makes of the codes.
     """
-    owners = [(owner_of(estimator, name), name) for name in _CENTRES]
-    return next((getattr(owner, name) for owner, name in owners if owner and not hasattr(owner, "margin")), None)
+    for name in _CENTRES:
+        owner = owner_of(estimator, name)
+        if owner is not None and not hasattr(owner, "margin"):
+            return getattr(owner, name)
+    return None
 
 
 def _inner(estimator):

@@ -108,10 +108,10 @@ def test_a_test_set(grey, colour):
         (
             np.zeros((2, 5, 5)),
             np.zeros((2, 9, 8, 3)),
-            "An image of like has shape .9, 8, 3., which looks like",
+            r"like\[0\] has shape \(9, 8, 3\), which looks like",
         ),
         (np.zeros((2, 5, 5), np.uint16), np.zeros((1, 5, 5)), r"images\[0\] is uint16, expected uint8 or float"),
-        (np.zeros((2, 5, 5)), np.zeros((1, 5, 5), int), "An image of like is int64, expected uint8 or float"),
+        (np.zeros((2, 5, 5)), np.zeros((1, 5, 5), int), r"like\[0\] is int64, expected uint8 or float"),
         ([np.zeros((5, 5)), np.full((5, 5), 1.5)], np.zeros((1, 5, 5), np.uint8), r"images\[1\] is float and must lie"),
         (np.zeros((2, 5, 5), np.uint8), np.full((1, 5, 5), -0.5), "like is float and must lie in .0, 1., got -0.5"),
         (np.zeros((2, 5)), np.zeros((1, 5, 5)), r"images\[0\] has shape \(5,\), expected \(H, W\)"),

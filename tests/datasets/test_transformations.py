@@ -75,6 +75,14 @@ def test_bytes_are_rounded(kind, rng):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_floats_keep_their_precision(kind, dtype, images):
+    found = transform_images(images.astype(dtype), kind=kind)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, transform_images(images.astype(dtype).astype(float), kind=kind), rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_image_is_independent_of_the_others_and_is_kept(kind, images):
     before = images.copy()
     found = transform_images(images, kind=kind, random_state=3)
