@@ -63,13 +63,14 @@ def convert_images(images, like):
     _check_image(like[0], "like[0]")
     if not len(images):
         raise ValueError("images is empty, and there is nothing to convert: give at least one image.")
+    if like.dtype != np.uint8 and any(as_array(image).dtype == np.uint8 for image in images):
+        refuse_outside_unit_range(like, "like", "convert images before they are standardised")
     converted = np.empty((len(images), *like.shape[1:]), like.dtype)
     for i in range(len(images)):
         image, name = as_array(images[i]), f"images[{i}]"
         _check_image(image, name)
-        if (image.dtype == np.uint8) != (like.dtype == np.uint8):
-            floats = (like, "like") if image.dtype == np.uint8 else (image, name)
-            refuse_outside_unit_range(*floats, "convert images before they are standardised")
+        if like.dtype == np.uint8 and image.dtype != np.uint8:
+            refuse_outside_unit_range(image, name, "convert images before they are standardised")
         value = _with_channels(as_float(image).astype(np.float64), like.shape[1:-2], name)
         value = resize_image(value, like.shape[-2:])
         converted[i] = np.rint(255 * value) if like.dtype == np.uint8 else value

@@ -31,8 +31,8 @@ def unseen_transformation_rates(estimator, images, threshold, *, strengths=None,
     Parameters
     ----------
     estimator : fitted estimator with `score_samples`
-        Any detector, higher = more like the majority. One of another library gets the images flattened, floats in
-        [0, 1].
+        Any detector, higher = more like the majority. One of another library, or behind a first step of another, gets
+        the images flattened, floats in [0, 1].
     images : array-like of shape (n, H, W) or (n, C, H, W)
         Majority images that were not trained on; uint8, or float in [0, 1].
     threshold : float
