@@ -248,8 +248,8 @@ class IntraClassSplitting(BaseAutoencoder):
             )
         if not (self.pretrain_epochs or (isinstance(self.encoder, Module) and isinstance(self.decoder, Module))):
             raise ValueError(
-                "pretrain_epochs=0 leaves the autoencoder that splits the rows untrained; pass trained modules as encoder "
-                "and decoder, or set pretrain_epochs to at least 1."
+                "pretrain_epochs=0 leaves the autoencoder that splits the rows untrained; pass trained modules as "
+                "encoder and decoder, or set pretrain_epochs to at least 1."
             )
         if not net.epochs_.get("train"):
             net.module_.pretrains = True

@@ -6,10 +6,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._docstrings import with_shared_docs
 from ..nn import BRANCH_WIDTH, build_cascade, kl_divergence, mean_squared_error
-from ._base import BaseVariational
-from ._vae import VariationalLoss
-from ..nn import BRANCH_WIDTH, build_cascade, kl_divergence, mean_squared_error, squared_error
 from ._base import BaseCascade
+from ._vae import VariationalLoss
 
 
 @with_shared_docs
