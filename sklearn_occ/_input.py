@@ -75,9 +75,14 @@ class ImageInputMixin:
 def as_taken_by(estimator, X):
     """Images as they are where the package's own estimators come first, flattened floats for others."""
     first = estimator
-    while isinstance(first, Pipeline) or hasattr(first, "estimator"):
-        first = first[0] if isinstance(first, Pipeline) else first.estimator
+    while isinstance(first, Pipeline) or getattr(first, "estimator", None) is not None:
+        first = _first_step(first) if isinstance(first, Pipeline) else first.estimator
     return X if isinstance(first, ImageInputMixin) else as_float(X).reshape(len(X), -1)
+
+
+def _first_step(pipeline):
+    """The first step that does something."""
+    return next((step for _, step in pipeline.steps if step is not None and step != "passthrough"), None)
 
 
 def as_float(X):

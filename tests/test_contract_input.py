@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from sklearn_occ import CAE, OCSVM, AnoGAN, PCAReconstruction
+from sklearn_occ import CAE, OCSVM, AnoGAN, PCAReconstruction, SeedEnsemble
+from sklearn_occ._input import as_taken_by
+from sklearn_occ.preprocessing import HOG
 
 
 @pytest.fixture
@@ -207,3 +213,24 @@ def test_unknown_device(rng, device):
 def test_images_too_small_for_the_default_network(blobs):
     with pytest.raises(ValueError, match=r"7 x 12 pixels are too small.*at least 8 x 8"):
         CAE(max_epochs=1).fit(blobs(10, size=(7, 12)))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        SeedEnsemble(),
+        SeedEnsemble(CAE()),
+        make_pipeline("passthrough", CAE()),
+        Pipeline([("nothing", None), ("detector", SeedEnsemble())]),
+        SeedEnsemble(make_pipeline("passthrough", HOG(), OCSVM())),
+    ],
+)
+def test_detectors_of_this_package_get_images_as_they_are(estimator, images):
+    assert as_taken_by(estimator, images) is images
+
+
+@pytest.mark.parametrize(
+    "estimator", [IsolationForest(), PCA(), make_pipeline("passthrough", StandardScaler(), CAE()), SeedEnsemble(PCA())]
+)
+def test_other_estimators_get_rows_of_floats(estimator, images):
+    np.testing.assert_array_equal(as_taken_by(estimator, images), images.reshape(20, -1) / np.float32(255))
