@@ -44,9 +44,10 @@ def plant_lesions(images, *, kind, contrast=None, size=None, n_lesions=1, detail
         "texture"               x - contrast r p         p: an uneven patch, whose detail is smoothed away
 
     with `p` between 0 and 1. So `contrast` is in standard deviations of the local noise: the height of the highest
-    spot or of the blob, or the share of its detail that a patch loses. `p` is ended where it falls to a tenth:
-    the mask is where `p` is above, and no pixel outside of it is changed. Values are clipped at the range of
-    the dtype (at [0, 1] for floats) and rounded for integers, so in saturated places a lesion is fainter.
+    spot or of the blob, or the share of its detail that a patch loses. `p` is ended where it falls to a tenth.
+    Values are clipped at the range of the dtype (at [0, 1] for floats) and rounded for integers. The mask is where
+    the image differs afterwards: where `p` is above a tenth, less the pixels that clipping or rounding leaves as they
+    were. So in saturated places a lesion is fainter and smaller, and one that changes nothing is an error.
 
     A spot is an elongated Gaussian of height 0.5 to 1 with standard deviations of 1 to 3 pixels, at most a
     16th of `size` where that is more than 1.
@@ -78,7 +79,7 @@ def plant_lesions(images, *, kind, contrast=None, size=None, n_lesions=1, detail
         among them: Otsu's own threshold would leave out the lungs of a chest X-ray. It needs scikit-image.
     random_state : int, RandomState instance or None, default=0
         Decides place, size and shape. With an int, what an image gets depends only on the image, its index
-        and the parameters, not on the other images, and neither place nor shape depends on `contrast`.
+        and the parameters, not on the other images, and neither place nor `p` depends on `contrast`.
 
     Returns
     -------
@@ -86,7 +87,7 @@ def plant_lesions(images, *, kind, contrast=None, size=None, n_lesions=1, detail
         images : ndarray of shape (n, H, W), or list of n ndarrays of shapes (H, W)
             A copy with the lesions, in the dtype of `images`.
         masks : ndarray of shape (n, H, W), or list of n ndarrays of shapes (H, W), bool
-            True where a lesion is.
+            True where a lesion changed the image.
         lesions : list of n lists of :class:`~sklearn.utils.Bunch`
             row, column (of the centre), size and noise (`sigma`, in the unit of the image) of each lesion.
 
@@ -94,7 +95,7 @@ def plant_lesions(images, *, kind, contrast=None, size=None, n_lesions=1, detail
     ------
     ValueError
         If images are not of the shapes, dtypes and ranges above, the foreground has no room for the lesions,
-        there is no noise to measure the contrast by, or a parameter is out of its range.
+        there is no noise to measure the contrast by, a lesion changes no pixel, or a parameter is out of its range.
     ImportError
         If `foreground` is None and scikit-image is absent.
 
@@ -129,7 +130,7 @@ def plant_lesions(images, *, kind, contrast=None, size=None, n_lesions=1, detail
         places = _draw_places(tissue, sizes or _default_sizes(image.shape), counts, rng, i)
         for place in places:
             place.noise = _local_noise(image - smooth, tissue, place, i)
-        result, mask = _plant(image, smooth, places, kind=kind, contrast=contrast, rng=rng)
+        result, mask = _plant(image, smooth, places, i, kind=kind, contrast=contrast, rng=rng)
         planted.append(result)
         masks.append(mask)
         lesions.append(places)
@@ -138,7 +139,7 @@ def plant_lesions(images, *, kind, contrast=None, size=None, n_lesions=1, detail
     return Bunch(images=planted, masks=masks, lesions=lesions)
 
 
-def _plant(image, smooth, places, *, kind, contrast, rng):
+def _plant(image, smooth, places, i, *, kind, contrast, rng):
     """A copy of `image` with a lesion at each place, and their mask."""
     is_float = image.dtype.kind == "f"
     highest = 1 if is_float else np.iinfo(image.dtype).max
@@ -149,7 +150,14 @@ def _plant(image, smooth, places, *, kind, contrast, rng):
         change = contrast * profile * (smooth[box] - image[box] if kind == "texture" else place.noise)
         value = np.clip(image[box] + change, 0, highest)
         result[box][within] = (value if is_float else np.rint(value))[within]
-        mask[box] |= within
+        changed = within & (result[box] != image[box])
+        if not changed.any():
+            raise ValueError(
+                f"images[{i}] has the same values after contrast={contrast:g} times a noise of {place.noise:.3g} around "
+                f"row {place.row}, column {place.column}, as clipping and rounding to {image.dtype} undo it: raise "
+                "contrast, turn its sign, or leave saturated places out of foreground."
+            )
+        mask[box] |= changed
     return result, mask
 
 
