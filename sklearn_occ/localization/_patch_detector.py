@@ -338,10 +338,13 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         check_is_fitted(self)
         pandas = require("pandas", purpose="A table of regions")
         images, scorer, found = self._images(X), self._scorer, []
-        of_images = images.results(lambda image: regions_of(*scorer.map(image, resolution, smoothing), share))
+
+        def highest(regions):
+            return sorted(regions, key=lambda region: -region["score"])[:n_regions]
+
+        of_images = images.results(lambda image: highest(regions_of(*scorer.map(image, resolution, smoothing), share)))
         for index, regions in enumerate(of_images):
-            found += [{"file": images.name(index), **region} for region in regions or []]
-            found = sorted(found, key=lambda region: -region["score"])[:n_regions]
+            found = highest(found + [{"file": images.name(index), **region} for region in regions or []])
         ranked = [{**region, "rank": rank} for rank, region in enumerate(found, start=1)]
         return pandas.DataFrame(ranked, columns=list(COLUMNS))
 
@@ -354,8 +357,9 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         return Images(X, n_jobs=self.n_jobs, on_error=self.on_error, verbose=self.verbose, kind=kind)
 
     def _scores(self, images):
-        of_images = images.results(self._scorer.scores)
-        return np.array([np.nan if one is None else pooled(one.scores, *self._pooling) for one in of_images])
+        scorer = self._scorer
+        of_images = images.results(lambda image: pooled(scorer.scores(image).scores, *self._pooling))
+        return np.array([np.nan if score is None else score for score in of_images])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_param_validation
 
 from sklearn_occ import PatchAutoencoder, PatchDetector
+from sklearn_occ.localization._images import Images
 
 DETECTORS = ["PatchAutoencoder", "CAE", "DeepSVDD", "OCSVM", "HOG-OCSVM", "SeedEnsemble"]
 
@@ -113,6 +114,25 @@ def test_smoothing_is_a_gaussian(images, quick):
     np.testing.assert_allclose(smooth, ndimage.gaussian_filter(plain, 2.0))
     with pytest.raises(ValueError, match="'smoothing' parameter"):
         occ.anomaly_map(images, smoothing=-1)
+
+
+def test_of_each_image_only_what_is_asked_for_is_kept(images, quick, monkeypatch):
+    kept, results = [], Images.results
+
+    def watched(self, work):
+        kept.append(results(self, work))
+        return kept[-1]
+
+    occ = quick("OCSVM").fit(images)
+    every = occ.find_regions(images, n_regions=10**6, share=0.3, resolution="patches")
+    assert every["file"].value_counts().max() > 2
+    monkeypatch.setattr(Images, "results", watched)
+    few = occ.find_regions(images, n_regions=2, share=0.3, resolution="patches")
+    assert few.equals(every[:2])
+    occ.score_samples(images)
+    regions, scores = kept
+    assert max(map(len, regions)) == 2
+    assert {np.ndim(score) for score in scores} == {0}
 
 
 @pytest.mark.parametrize(("name", "value"), [("n_regions", 0), ("share", 1.0)])
