@@ -153,9 +153,9 @@ def _plant(image, smooth, places, i, *, kind, contrast, rng):
         changed = within & (result[box] != image[box])
         if not changed.any():
             raise ValueError(
-                f"images[{i}] has the same values after contrast={contrast:g} times a noise of {place.noise:.3g} around "
-                f"row {place.row}, column {place.column}, as clipping and rounding to {image.dtype} undo it: raise "
-                "contrast, turn its sign, or leave saturated places out of foreground."
+                f"images[{i}] is the same after contrast={contrast:g}, with a noise of {place.noise:.3g} around row "
+                f"{place.row}, column {place.column}: clipping and rounding to {image.dtype} undo it. Raise contrast, "
+                "turn its sign, or leave saturated places out of foreground."
             )
         mask[box] |= changed
     return result, mask

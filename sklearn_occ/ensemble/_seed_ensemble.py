@@ -60,11 +60,11 @@ class SeedEnsemble(BaseOneClass):
         device, and give the same bits as one thread.
     vectorized : {"auto"} or bool, default="auto"
         Whether all members are trained in one loop, with their weights stacked: for a network that is trained in one
-        stage (`CAE`, `SAE`, `ConOCC`) and is made of layers of torch that draw no random numbers, without callbacks,
-        checkpoint or validation fraction of its own. It takes the device memory of all fits at once. The scores are
-        those of the fits in turn but for rounding, which training amplifies. "auto": on CUDA, where it is possible.
-        True: on the CPU as well, where it is worth while for tables, and an error where it is not possible. `n_jobs`
-        then counts for scoring alone.
+        stage (`CAE`, `SAE`, `PatchAutoencoder`, `ConOCC`) and is made of layers of torch that draw no random numbers,
+        without callbacks, checkpoint or validation fraction of its own. It takes the device memory of all fits at
+        once. The scores are those of the fits in turn but for rounding, which training amplifies. "auto": on CUDA,
+        where it is possible. True: on the CPU as well, where it is worth while for tables, and an error where it is
+        not possible. `n_jobs` then counts for scoring alone.
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}

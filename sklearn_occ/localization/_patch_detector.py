@@ -53,10 +53,10 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
     top_fraction : float in (0, 1], default=0.1
         For `pooling="top"`.
     n_patches : int, default=None
-        Patches to train on, at random positions, as many from each image. A network of this package gets a new sample
-        in each epoch of its last stage, for which files are read again; rows that its own `validation_fraction` holds
-        out stay, but are of the same images. Any other estimator gets one sample. None: all patches of the grid, in
-        memory at once.
+        Patches to train on, at random positions, as many from each image. A network of this package, given as it is and
+        not inside a pipeline, ensemble or second stage, gets a new sample in each epoch of its last stage, for which
+        files are read again; rows that its own `validation_fraction` holds out stay, but are of the same images. Any
+        other estimator gets one sample. None: all patches of the grid, in memory at once.
     foreground : {"otsu"} or callable or None, default="otsu"
         Which pixels show tissue: those brighter, after a blur of 2 pixels, than halfway between the darkest value and
         Otsu's threshold, which itself would leave out the lungs of a chest X-ray, and the holes among them; or a mask
@@ -75,8 +75,9 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
     n_jobs : int, default=None
         Threads that read files; as `sklearn_occ.datasets.iter_images` takes it.
     on_error : {"raise", "skip"}, default="raise"
-        What becomes of an image that cannot be read, is smaller than a patch, or has no patch with enough foreground.
-        "skip": it is named and counted in a warning, is not trained on, and its score is NaN.
+        What becomes of an image that cannot be read or used: one smaller than a patch, without a patch of enough
+        foreground, with NaN, or of other channels, dtype or range than the first. "skip": it is named and counted in a
+        warning, is not trained on, and its score is NaN.
     verbose : int, default=0
         1 prints how many images are done, every 10 seconds.
 
@@ -297,8 +298,8 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         Returns
         -------
         maps : list of ndarray, float32 (H, W)
-            Of each image's own size; pixels of no scored patch have the least value of the map. None for an image that
-            is skipped.
+            Of each image's own size; pixels of no scored patch have the least value of the others, before smoothing.
+            None for an image that is skipped.
         """
         check_is_fitted(self)
         scorer = self._scorer
@@ -323,7 +324,8 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
             Most rows of the table.
         share : float in (0, 1), default=0.01
             Share of the pixels in each image's scored patches, those highest in its map, that belongs to regions;
-            neighbouring ones, also across corners, are one region.
+            neighbouring ones, also across corners, are one region. Pixels with the value of the lowest of them belong
+            to regions too, so that with `resolution="patches"` a small share gives whole patches.
         resolution : {"auto", "pixels", "patches"}, default="auto"
         smoothing : float, default=0.0
             As in `anomaly_map`.

@@ -91,16 +91,17 @@ def save_secondary_capture(
         Finite numbers, one for each pixel of the source, higher = more anomalous.
     content : {"overlay", "map"}, default="overlay"
         "overlay": the source in grey with the map in colour, as :func:`save_overlay` draws it, RGB of 8 bits. "map":
-        the map alone, grey of 16 bits, whose rescale slope and intercept give back its values within half of ``(high
-        - low) / 65535``.
+        the map alone, grey of 16 bits, whose rescale slope and intercept give back the values between low and high
+        within half of ``(high - low) / 65535``, and more where low does not fit into the 16 characters that DICOM has
+        for the intercept, which matters for small ranges far from 0.
     mask : array-like of shape (H, W), bool, or None, default=None
-        The map is left out, or written as its lowest value, where this is False.
+        The map is left out, or written as the lower value of the range, where this is False.
     value_range : tuple of two floats or None, default=None
         The values low and high that are fully transparent and fully coloured, or stored as 0 and 65535; values beyond
         are clipped. None takes the least and the greatest value of the map; to compare images, give one range for
         all.
     alpha : float, default=0.6
-        Opacity of the highest values of the overlay, in (0, 1].
+        Opacity of the highest values of the overlay, in (0, 1]; not used for a "map".
     series_description : str
         At most 64 ASCII characters without a backslash. Give each detector its own.
 

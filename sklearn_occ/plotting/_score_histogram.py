@@ -127,7 +127,7 @@ class ScoreHistogramDisplay:
             None makes a figure.
         bins : int, default=30
             Bins of equal width, from the `tail` quantile of the scores, or the threshold where that is lower, to the
-            highest score.
+            highest score, or the threshold where that is higher.
         tail : float in [0, 0.5), default=0.005
             This share of the scores, the lowest, is counted in the first bin, and the axis says so; else a few far rows
             leave one bin for all others.

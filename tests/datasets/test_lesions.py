@@ -286,7 +286,7 @@ def test_rounding_to_bytes_leaves_pixels_out_of_the_mask(kind):
 @pytest.mark.parametrize(("kind", "contrast"), [("microcalcifications", 1), ("blurred", 1), ("texture", 0.3)])
 def test_a_lesion_that_rounding_undoes_is_an_error(kind, contrast):
     images = np.rint(np.random.default_rng(0).normal(128, 0.36, (1, 60, 60))).astype(np.uint8)
-    with pytest.raises(ValueError, match=r"images\[0\] has the same values after contrast=.*uint8 undo it: raise"):
+    with pytest.raises(ValueError, match=r"images\[0\] is the same after contrast=.*uint8 undo it. Raise"):
         plant_lesions(images, kind=kind, contrast=contrast, size=24, foreground=everywhere(images))
 
 
