@@ -1,20 +1,19 @@
-"""Which places of an image are anomalous: those where it differs from what is made of it. NumPy and SciPy."""
+"""Which places of an image are anomalous: those where it differs from what is made of it."""
 
 from numbers import Real
 
 import numpy as np
+import torch
 from scipy.ndimage import gaussian_filter
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from ._contract import finite
 from ._input import as_float
-from ._optional import require
+from .nn import StructuralSimilarity
 
 SMOOTHING = [Interval(Real, 0, None, closed="left")]
 _BLOCK_VALUES = 2**22  # 32 MiB of float64; its power of 2 rows are a multiple of the blocks that networks run in
-_WINDOW_SIGMA = 1.5  # pixels; scikit-image cuts the window off at 11 x 11, as Wang et al. do
-_LARGEST_WINDOW = 11
 
 
 class ReconstructionMapMixin:
@@ -49,7 +48,7 @@ class ReconstructionMapMixin:
         X : array-like of shape (n, H, W) or (n, C, H, W)
             Images of the shape that was fitted; flattened images are taken too.
         kind : {"squared_error", "ssim"}, default="squared_error"
-            See above. "ssim" needs scikit-image.
+            See above.
         smoothing : float, default=0.0
             Sigma, in pixels, of a Gaussian blur of each map; 0 is none. It leaves the mean of a map as it is.
 
@@ -124,19 +123,7 @@ def anomaly_maps(estimator, X, of_block, smoothing=0.0):
 
 
 def _dissimilarity(made, x, data_range):
-    """1 - SSIM in each channel, (n, C, H, W)."""
-    similarity_of = require("skimage.metrics", purpose="anomaly_map(kind='ssim')").structural_similarity
-    shortest = min(x.shape[2:])
-    found = np.empty_like(x)
-    for at in np.ndindex(x.shape[:2]):
-        found[at] = similarity_of(
-            x[at],
-            made[at],
-            data_range=data_range,
-            gaussian_weights=True,
-            sigma=_WINDOW_SIGMA,
-            use_sample_covariance=False,
-            win_size=min(_LARGEST_WINDOW, shortest - 1 + shortest % 2),  # only the mean over the image depends on it
-            full=True,
-        )[1]
-    return 1 - found
+    """1 - SSIM in each channel, (n, C, H, W), image by image."""
+    similarity = StructuralSimilarity(x.shape[2:], data_range)
+    pairs = zip(torch.from_numpy(x)[:, None], torch.from_numpy(made)[:, None], strict=True)
+    return np.concatenate([1 - similarity.maps(a, b).numpy() for a, b in pairs])

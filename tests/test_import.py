@@ -16,6 +16,7 @@ import sklearn_occ.plotting
 X = sklearn_occ.datasets.load_one_class_digits().X_train
 occ = sklearn_occ.CAE(max_epochs=1, channels=4).fit(X)
 occ.score_samples(X)
+occ.anomaly_map(X, kind="ssim")
 for call, extra in [
     (lambda: sklearn_occ.preprocessing.HOG().fit_transform(X), "images"),
     (lambda: sklearn_occ.datasets.read_image(sys.argv[1]), "images"),

@@ -161,7 +161,7 @@ class PatchAutoencoder(BaseReconstruction):
         X : array-like of shape (n, H, W) or (n, C, H, W)
             Images of the shape that was fitted; flattened images are taken too.
         kind : {"error", "ssim"}, default="error"
-            See above. "ssim" needs scikit-image.
+            See above.
         smoothing : float, default=0.0
             Sigma, in pixels, of a Gaussian blur of each map; 0 is none.
 
