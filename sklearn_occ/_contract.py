@@ -12,9 +12,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._input import ImageInputMixin, majority_rows
+from ._seeds import LARGEST_SEED
 from ._threshold import ThresholdMixin
-
-_LARGEST_SEED = 2**31 - 1
 
 
 class BaseOneClass(ThresholdMixin, ImageInputMixin, OutlierMixin, BaseEstimator):
@@ -76,7 +75,7 @@ class BaseOneClass(ThresholdMixin, ImageInputMixin, OutlierMixin, BaseEstimator)
         X = self._read_X(X, reset=not continues)
         rows = np.flatnonzero(majority_rows(y, len(X)))
         if not self._keeps_seed():
-            self._seed = check_random_state(self.random_state).randint(_LARGEST_SEED)
+            self._seed = check_random_state(self.random_state).randint(LARGEST_SEED)
         self._training_rows, held_out = self._hold_out(rows)
         split = self.validation_fraction, len(rows)
         if continues and split != self._split and {split[0], self._split[0]} != {None}:

@@ -1,7 +1,7 @@
 """What may come in: `X` as a table or as images, `y` as scikit-learn's outlier labels."""
 
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -141,12 +141,25 @@ def as_array(X):
         ) from error
 
 
+def looks_channels_last(shape):
+    """Whether the shape of one image, of three axes, is taken for (H, W, C)."""
+    return len(shape) == 3 and shape[2] <= MAX_CHANNELS_LAST < shape[0]
+
+
 def pair_of_sides(size, name):
     """`(height, width)` from a parameter of that name: one whole number, or two."""
     pair = (size, size) if isinstance(size, Integral) else tuple(size)
     if len(pair) != 2 or any(not isinstance(side, Integral) or side < 1 for side in pair):
         raise ValueError(f"{name}={size}, expected a positive int or a pair of them, (rows, columns).")
     return tuple(int(side) for side in pair)
+
+
+def checked_value_range(value_range):
+    """`(low, high)` as floats; a ValueError where these are not two finite numbers, the lower one first."""
+    ends = tuple(value_range)
+    if len(ends) != 2 or not all(isinstance(end, Real) and np.isfinite(end) for end in ends) or not ends[0] < ends[1]:
+        raise ValueError(f"value_range={value_range!r}, expected two finite numbers, the lower one first.")
+    return float(ends[0]), float(ends[1])
 
 
 def _three_axes(shape):
@@ -158,7 +171,7 @@ def _three_axes(shape):
             f"image_shape={shape}, expected (height, width) or (channels, height, width), whole numbers; "
             "give one of them."
         )
-    if len(shape) == 3 and shape[2] <= MAX_CHANNELS_LAST < shape[0]:
+    if looks_channels_last(shape):
         raise ValueError(
             f"image_shape={shape} looks like channels last, expected (channels, height, width); move the axis of the "
             "images with np.moveaxis(X, -1, 1) before they are flattened."
@@ -173,7 +186,7 @@ def _shape_of_images(X, name):
         raise ValueError(
             f"X has {X.ndim} axes, but {name} takes a table (n, d) or images (n, H, W) or (n, C, H, W); reshape X."
         )
-    if X.ndim == 4 and X.shape[3] <= MAX_CHANNELS_LAST < X.shape[1]:
+    if looks_channels_last(X.shape[1:]):
         raise ValueError(
             f"X has shape {X.shape}, which looks like channels last, but {name} takes images channels first; "
             "use np.moveaxis(X, -1, 1)."

@@ -1,5 +1,7 @@
 """Seeds for the estimators inside a meta-estimator."""
 
+LARGEST_SEED = 2**31 - 1  # drawn seeds are below: NumPy's older generators take 32 bits, some with a sign
+
 
 def seed_unset(estimator, draw):
     """Set every `random_state` of `estimator` and of what it nests that is None to `draw()`; return it."""

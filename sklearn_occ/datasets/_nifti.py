@@ -3,13 +3,14 @@
 import gzip
 from contextlib import contextmanager
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
+from .._input import checked_value_range
 from .._optional import require
 
 GZIP = b"\x1f\x8b"  # how a compressed file begins
@@ -114,7 +115,7 @@ def nifti_slices(path, *, axis=2, value_range=None):
     """
     path = str(path)
     with _opened(path) as volume:
-        low, high = _own_range(volume) if value_range is None else _checked_range(value_range)
+        low, high = _own_range(volume) if value_range is None else _given_range(value_range)
         n_slices = _shape(volume)[axis]
     return [NiftiSlice(path, int(axis), index, (low, high)) for index in range(n_slices)]
 
@@ -136,7 +137,7 @@ def read_pixels(source):
     """Return float32 (H, W) in [0, 1] of a `NiftiSlice`, or of the path of a volume with one slice."""
     with _opened(source) as volume:
         axis, index = _place(source, volume)
-        low, high = _checked_range(source.value_range) if isinstance(source, NiftiSlice) else _own_range(volume)
+        low, high = _given_range(source.value_range) if isinstance(source, NiftiSlice) else _own_range(volume)
         values = _slice(volume, axis, index).astype(np.float64)
         if not np.isfinite(values).all():
             raise _RefusalError("holds NaN or infinity: replace them")
@@ -240,10 +241,8 @@ def _own_range(volume):
     return low, high
 
 
-def _checked_range(value_range):
-    if len(value_range) != 2 or not all(isinstance(end, Real) and np.isfinite(end) for end in value_range):
-        raise _RefusalError(f"cannot be scaled by value_range={value_range!r}: give two finite numbers")
-    low, high = map(float, value_range)
-    if not low < high:
-        raise _RefusalError(f"cannot be scaled by value_range={value_range!r}: the first must be below the second")
-    return low, high
+def _given_range(value_range):
+    try:
+        return checked_value_range(value_range)
+    except ValueError as error:
+        raise _RefusalError(f"cannot be scaled by {str(error).removesuffix('.')}") from None

@@ -17,11 +17,10 @@ from .._anomaly_map import anomaly_maps
 from .._contract import BaseOneClass
 from .._docstrings import with_shared_docs
 from .._input import as_taken_by
-from .._seeds import seed_all
+from .._seeds import LARGEST_SEED, seed_all
 from ..engine import StackingError, fit_stacked, runs_on_cuda
 from ..reconstruction import ConOCC
 
-_LARGEST_SEED = 2**31 - 1
 _MOST_REFERENCES = 1000  # calibration scores that ranks are counted among
 _BLOCK_VALUES = 2**20  # rows times references at a time: 8 MB of float64
 
@@ -197,7 +196,7 @@ class SeedEnsemble(BaseOneClass):
             for name, value in member.get_params().items()
             if name.split("__")[-1] == "checkpoint" and value is not None
         }
-        return seed_all(member.set_params(**files), lambda: random.randint(_LARGEST_SEED))
+        return seed_all(member.set_params(**files), lambda: random.randint(LARGEST_SEED))
 
     def _fit_in_one_loop(self, members, rows):
         """The members fitted together, or None where each is to be fitted by itself."""

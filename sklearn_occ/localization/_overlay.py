@@ -6,6 +6,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
+from .._input import checked_value_range
 from .._optional import require
 
 # Dark violet to light yellow. Lightness rises all along, also for the three kinds of dichromats, so that the order of
@@ -119,10 +120,7 @@ def _range(values, value_range):
         if low == high:
             raise ValueError(f"anomaly_map has the value {low:g} throughout: give value_range=.")
         return low, high
-    ends = tuple(value_range)
-    if len(ends) != 2 or not all(isinstance(end, Real) and np.isfinite(end) for end in ends) or not ends[0] < ends[1]:
-        raise ValueError(f"value_range={value_range!r}, expected two finite numbers, the lower one first.")
-    return float(ends[0]), float(ends[1])
+    return checked_value_range(value_range)
 
 
 def blended(grey, unit, alpha):

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._anomaly_map import SMOOTHING
 from .._input import as_taken_by, majority_rows
 from .._optional import require
-from .._seeds import seed_unset
+from .._seeds import LARGEST_SEED, seed_unset
 from .._threshold import ThresholdMixin
 from ..engine import BaseDeepOneClass
 from ..reconstruction import PatchAutoencoder
@@ -22,7 +22,6 @@ from ._pooling import pooled
 from ._regions import COLUMNS, regions_of
 from ._sampling import RenewedPatches, TrainingPatches
 
-_LARGEST_SEED = 2**31 - 1
 _MAP_PARAMETERS = {"resolution": [StrOptions({"auto", "pixels", "patches"})], "smoothing": SMOOTHING}
 
 
@@ -189,7 +188,7 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
 
     def _fit_majority(self, images, y):
         random = check_random_state(self.random_state)
-        self._seed = random.randint(_LARGEST_SEED)
+        self._seed = random.randint(LARGEST_SEED)
         trained_on, held_out = self._hold_out(np.flatnonzero(majority_rows(y, len(images))))
         self._layout = PatchLayout(self.patch_size, self.stride, self.foreground, self.min_foreground)
         self._pooling = self.pooling, self.top_fraction
@@ -197,7 +196,7 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         patches = TrainingPatches(to_train_on, self._layout, self._seed)
         self._kind = to_train_on.kind
         scorer = PatchAutoencoder() if self.estimator is None else clone(self.estimator)
-        seed_unset(scorer, lambda: random.randint(_LARGEST_SEED))
+        seed_unset(scorer, lambda: random.randint(LARGEST_SEED))
         if self.n_patches is None:
             self.estimator_ = scorer.fit(as_taken_by(scorer, patches.all()))
         else:

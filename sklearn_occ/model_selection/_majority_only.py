@@ -8,7 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._input import as_array, majority_rows
-from .._seeds import seed_unset
+from .._seeds import LARGEST_SEED, seed_unset
 
 
 def _has(method):
@@ -90,7 +90,7 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
         estimator = clone(self.estimator)
         if self.random_state is not None:
             random = check_random_state(self.random_state)
-            seed_unset(estimator, lambda: random.randint(2**31 - 1))
+            seed_unset(estimator, lambda: random.randint(LARGEST_SEED))
         self.estimator_ = estimator.fit(X, y)
         return self
 

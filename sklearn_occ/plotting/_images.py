@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._input import MAX_CHANNELS_LAST, as_array, as_float
+from .._input import as_array, as_float, looks_channels_last
 
 
 def read_images(X):
@@ -36,7 +36,7 @@ def check_image(image):
             f"A sample has shape {shape}, but a picture needs (height, width) or (channels, height, width); a table "
             "has none, flattened images have to be reshaped."
         )
-    if len(shape) == 3 and shape[2] <= MAX_CHANNELS_LAST < shape[0]:
+    if looks_channels_last(shape):
         raise ValueError(
             f"An image has shape {shape}, which looks like channels last, expected channels first; use "
             "np.moveaxis(image, -1, 0)."

@@ -164,7 +164,7 @@ def test_a_slice_with_nan_is_named_when_it_is_read(tmp_path):
 @pytest.mark.parametrize("value_range", [(1,), (1, 1), (2, 1), (0, np.nan), ("a", "b")])
 def test_a_bad_value_range_is_named(tmp_path, value_range):
     path = save(tmp_path / "a.nii")
-    with pytest.raises(ValueError, match=r"a\.nii' cannot be scaled by value_range=\("):
+    with pytest.raises(ValueError, match=r"a\.nii' cannot be scaled by value_range=\(.*expected two finite"):
         nifti_slices(path, value_range=value_range)
 
 
