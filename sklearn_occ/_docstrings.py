@@ -1,5 +1,6 @@
-"""Parameter docs that every deep method shares, written once and filled into each class docstring."""
+"""Docs that several methods, metrics or functions share, written once and filled into each docstring."""
 
+import re
 from textwrap import indent
 
 _SHARED = {
@@ -21,9 +22,7 @@ encoder : torch.nn.Module or callable, default=None
     `encoder(shape, n_components)` that returns one; shape is (C, H, W), or (n_features,) for a table. None:
     for images the convolutions of figure 1 of Gao et al. (`nn.ConvEncoder`), for a table linear layers
     (`nn.DenseEncoder`).
-decoder : torch.nn.Module or callable, default=None
-    The way back, (b, n_components) -> (b, *shape), or a factory `decoder(n_components, shape)`. It ends
-    without an activation; `output_activation` follows it.""",
+{decoder}""",
     "first stage": """\
 autoencoder : estimator with `transform`, default=None
     First stage; None is `CAE()`. Its `random_state`, if it is None, is set from this estimator's.
@@ -37,17 +36,13 @@ n_components : int, default=None
 channels : int, default=64
     Channels of the first stage of the default network of images (64 in the paper); the following stages
     double them, up to eight times.
-output_activation : {"auto", "sigmoid", "linear"}, default="auto"
-    "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it by hand
-    where a fold of a cross-validation could differ.""",
+{output activation}""",
     "training parameters": """\
 max_epochs : int, default=1000
     Passes over the training rows.
 batch_size : int, default=128
     Rows of a training step.
-optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
-    "sgd" has momentum 0.9. A callable is a `torch.optim` class or a function
-    `optimizer(parameters, lr=, weight_decay=)`.""",
+{optimizer}""",
     "weight decay": """\
 weight_decay : float, default=0.0
     L2 penalty on the weights, as the optimizer defines it.""",
@@ -93,12 +88,37 @@ n_features_in_ : int
     Values of one row.
 feature_names_in_ : ndarray of str
     Column names, when `X` was a data frame.""",
+    "masks and maps": """\
+masks : array-like of shape (n, H, W), or list of n array-likes of shapes (H, W)
+    bool, or 0 and 1; True = anomalous. The images of a list may differ in size.
+maps : array-like of shape (n, H, W), or list of n array-likes of shapes (H, W)
+    Finite values, higher = more anomalous, of the same shapes.""",
+    "errors of masks": """\
+ValueError
+    If shapes differ, a mask holds another value, a map is not finite, or one kind of pixel is absent.""",
+    "images as in fit": """\
+X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
+    Images as in `fit`.""",
+    # single entries, some of which are part of those above
+    "decoder": """\
+decoder : torch.nn.Module or callable, default=None
+    The way back, (b, n_components) -> (b, *shape), or a factory `decoder(n_components, shape)`. It ends
+    without an activation; `output_activation` follows it.""",
+    "output activation": """\
+output_activation : {"auto", "sigmoid", "linear"}, default="auto"
+    "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it by hand
+    where a fold of a cross-validation could differ.""",
+    "optimizer": """\
+optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
+    "sgd" has momentum 0.9. A callable is a `torch.optim` class or a function
+    `optimizer(parameters, lr=, weight_decay=)`.""",
 }
 
 
-def with_shared_docs(cls):
-    """Replace each line `{name}` of the class docstring by the text of that name."""
-    if cls.__doc__ is not None:  # python -OO strips them
+def with_shared_docs(documented):
+    """Replace each line `{name}` of the docstring of a class, function or method by the text of that name."""
+    if documented.__doc__ is not None:  # python -OO strips them
         for name, text in _SHARED.items():
-            cls.__doc__ = cls.__doc__.replace(f"    {{{name}}}", indent(text, "    "))
-    return cls
+            pattern = re.compile(rf"^( *)\{{{name}\}}$", re.MULTILINE)
+            documented.__doc__ = pattern.sub(lambda found, text=text: indent(text, found[1]), documented.__doc__)
+    return documented

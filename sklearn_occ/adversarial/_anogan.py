@@ -87,9 +87,8 @@ class AnoGAN(DecodingMixin, BaseCodes):
     channels : int, default=64
         Channels of the first stage of the default networks of images; the following stages double them, up to
         eight times.
-    output_activation : {"auto", "sigmoid", "linear"}, default="auto"
-        Of the generator. "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it
-        by hand where a fold of a cross-validation could differ.
+    {output activation}
+        It is the generator's.
     lr : float, default=1e-3
         Learning rate of training; "adam" has betas (0.5, 0.999). Radford et al. have 2e-4; on PneumoniaMNIST's normal
         validation images the mean loss of the search was then 0.121 after 100 epochs, and 0.062 with 1e-3 (one seed, 16

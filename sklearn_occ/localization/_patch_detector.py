@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, va
 from sklearn.utils.validation import check_is_fitted
 
 from .._anomaly_map import SMOOTHING
+from .._docstrings import with_shared_docs
 from .._input import as_taken_by, majority_rows
 from .._optional import require
 from .._seeds import LARGEST_SEED, seed_unset
@@ -224,13 +225,13 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         finally:
             renewed.draw = None
 
+    @with_shared_docs
     def score_samples(self, X):
         """Score each image, higher = more like the majority.
 
         Parameters
         ----------
-        X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
-            Images as in `fit`.
+        {images as in fit}
 
         Returns
         -------
@@ -255,13 +256,13 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         scores = self.score_samples(X)
         return np.where(np.isnan(scores), np.nan, self._p_value_of(scores))
 
+    @with_shared_docs
     def score_patches(self, X):
         """Score the patches of each image.
 
         Parameters
         ----------
-        X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
-            Images as in `fit`.
+        {images as in fit}
 
         Returns
         -------
@@ -272,6 +273,7 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         check_is_fitted(self)
         return self._images(X).results(self._scorer.scores)
 
+    @with_shared_docs
     @validate_params(_MAP_PARAMETERS, prefer_skip_nested_validation=True)
     def anomaly_map(self, X, *, resolution="auto", smoothing=0.0):
         """Map of each image, higher = more anomalous.
@@ -286,8 +288,7 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
 
         Parameters
         ----------
-        X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
-            Images as in `fit`.
+        {images as in fit}
         resolution : {"auto", "pixels", "patches"}, default="auto"
             "pixels" takes the patch scorer's `anomaly_map`, "patches" minus its score; "auto" is "pixels" for scorers
             that reconstruct.
@@ -304,6 +305,7 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         scorer = self._scorer
         return self._images(X).results(lambda image: scorer.map(image, resolution, smoothing)[0])
 
+    @with_shared_docs
     @validate_params(
         {
             "n_regions": [Interval(Integral, 1, None, closed="left")],
@@ -317,8 +319,7 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
 
         Parameters
         ----------
-        X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
-            Images as in `fit`.
+        {images as in fit}
         n_regions : int, default=20
             Most rows of the table.
         share : float in (0, 1), default=0.01

@@ -26,13 +26,9 @@ def blocks(image, corners, patch_shape):
 
 
 class Blend:
-    """Mean of overlapping patches, each weighted by a Gaussian around its centre.
+    """Mean of overlapping patches, each weighted by a Gaussian around its centre: see `PatchDetector.anomaly_map`.
 
-    ::
-
-        map(p) = sum_k w(p - c_k) m_k(p) / sum_k w(p - c_k),   w(q) = exp(-(q_1^2 + q_2^2) / (2 sigma^2))
-
-    with `sigma` a quarter of the patch's sides. Pixels of no patch get the least value of the others.
+    Pixels of no patch get the least value of the others.
 
     Parameters
     ----------

@@ -8,12 +8,14 @@ from sklearn.metrics import auc
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
+from .._docstrings import with_shared_docs
 from ._operating_point import halfway
 from ._pixel_counts import checked, count_pixels, largest_below
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=int)
 
 
+@with_shared_docs
 @validate_params({"masks": ["array-like"], "maps": ["array-like"]}, prefer_skip_nested_validation=True)
 def pixel_roc_auc_score(masks, maps):
     r"""Area under the ROC curve of pixels: how often an anomalous pixel has a higher value than a normal one.
@@ -26,10 +28,7 @@ def pixel_roc_auc_score(masks, maps):
 
     Parameters
     ----------
-    masks : array-like of shape (n, H, W), or list of n array-likes of shapes (H, W)
-        bool, or 0 and 1; True = anomalous. The images of a list may differ in size.
-    maps : array-like of shape (n, H, W), or list of n array-likes of shapes (H, W)
-        Finite values, higher = more anomalous, of the same shapes.
+    {masks and maps}
 
     Returns
     -------
@@ -38,8 +37,7 @@ def pixel_roc_auc_score(masks, maps):
 
     Raises
     ------
-    ValueError
-        If shapes differ, a mask holds another value, a map is not finite, or one kind of pixel is absent.
+    {errors of masks}
 
     Examples
     --------
@@ -55,6 +53,7 @@ def pixel_roc_auc_score(masks, maps):
     return float(pairs / (2 * len(counts.place) * counts.n_normal))
 
 
+@with_shared_docs
 @validate_params({"masks": ["array-like"], "maps": ["array-like"]}, prefer_skip_nested_validation=True)
 def pixel_aupr_score(masks, maps):
     r"""Area under the precision-recall curve of anomalous pixels, as average precision.
@@ -67,10 +66,7 @@ def pixel_aupr_score(masks, maps):
 
     Parameters
     ----------
-    masks : array-like of shape (n, H, W), or list of n array-likes of shapes (H, W)
-        bool, or 0 and 1; True = anomalous. The images of a list may differ in size.
-    maps : array-like of shape (n, H, W), or list of n array-likes of shapes (H, W)
-        Finite values, higher = more anomalous, of the same shapes.
+    {masks and maps}
 
     Returns
     -------
@@ -79,8 +75,7 @@ def pixel_aupr_score(masks, maps):
 
     Raises
     ------
-    ValueError
-        If shapes differ, a mask holds another value, a map is not finite, or one kind of pixel is absent.
+    {errors of masks}
 
     Examples
     --------
@@ -95,6 +90,7 @@ def pixel_aupr_score(masks, maps):
     return float(np.dot(counts.anomalous, found / (found + false_alarms)) / len(counts.place))
 
 
+@with_shared_docs
 @validate_params(
     {"masks": ["array-like"], "maps": ["array-like"], "max_fpr": [Interval(Real, 0, 1, closed="right")]},
     prefer_skip_nested_validation=True,
@@ -118,10 +114,7 @@ def aupro_score(masks, maps, *, max_fpr=0.3):
 
     Parameters
     ----------
-    masks : array-like of shape (n, H, W), or list of n array-likes of shapes (H, W)
-        bool, or 0 and 1; True = anomalous. The images of a list may differ in size.
-    maps : array-like of shape (n, H, W), or list of n array-likes of shapes (H, W)
-        Finite values, higher = more anomalous, of the same shapes.
+    {masks and maps}
     max_fpr : float in (0, 1], default=0.3
         False positive rate at which the integral ends, and by which it is divided. Values with another
         `max_fpr` do not compare.
@@ -133,9 +126,8 @@ def aupro_score(masks, maps, *, max_fpr=0.3):
 
     Raises
     ------
-    ValueError
-        If shapes differ, a mask holds another value, a map is not finite, one kind of pixel is absent, or
-        `max_fpr` is out of its range.
+    {errors of masks}
+        Also where `max_fpr` is out of its range.
 
     References
     ----------
@@ -168,6 +160,7 @@ def aupro_score(masks, maps, *, max_fpr=0.3):
     return float(auc(fpr, pro) / max_fpr)
 
 
+@with_shared_docs
 @validate_params({"masks": ["array-like"], "maps": ["array-like"]}, prefer_skip_nested_validation=True)
 def best_dice_score(masks, maps):
     r"""Largest Dice coefficient that any one threshold on the maps reaches, and that threshold.
@@ -182,10 +175,7 @@ def best_dice_score(masks, maps):
 
     Parameters
     ----------
-    masks : array-like of shape (n, H, W), or list of n array-likes of shapes (H, W)
-        bool, or 0 and 1; True = anomalous. The images of a list may differ in size.
-    maps : array-like of shape (n, H, W), or list of n array-likes of shapes (H, W)
-        Finite values, higher = more anomalous, of the same shapes.
+    {masks and maps}
 
     Returns
     -------
@@ -204,8 +194,7 @@ def best_dice_score(masks, maps):
 
     Raises
     ------
-    ValueError
-        If shapes differ, a mask holds another value, a map is not finite, or one kind of pixel is absent.
+    {errors of masks}
 
     References
     ----------

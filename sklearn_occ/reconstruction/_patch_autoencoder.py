@@ -35,27 +35,21 @@ class PatchAutoencoder(BaseReconstruction):
         A module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a factory
         `encoder(shape, n_components)` that returns one; shape is (C, H, W), or (n_features,) for a table. None:
         for images `nn.PatchEncoder`, for a table linear layers (`nn.DenseEncoder`).
-    decoder : torch.nn.Module or callable, default=None
-        The way back, (b, n_components) -> (b, *shape), or a factory `decoder(n_components, shape)`. It ends
-        without an activation; `output_activation` follows it.
+    {decoder}
     n_components : int, default=None
         Width of the code. None: for images that of the last map, 512 at 128 x 128, any other puts a dense layer on
         either side; half of the features of a table, at most 32; or what a given `encoder` has.
     channels : int, default=2
         Channels of the first stage of the default network of images (2 in the paper); the following stages double
         them, up to 16 times.
-    output_activation : {"auto", "sigmoid", "linear"}, default="auto"
-        "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it by hand
-        where a fold of a cross-validation could differ.
+    {output activation}
     lr : float, default=1e-3
         Learning rate, the paper's.
     max_epochs : int, default=500
         Passes over the training rows, the paper's.
     batch_size : int, default=200
         Rows of a training step, the paper's.
-    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
-        "sgd" has momentum 0.9. A callable is a `torch.optim` class or a function
-        `optimizer(parameters, lr=, weight_decay=)`.
+    {optimizer}
     {weight decay}
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.

@@ -76,9 +76,7 @@ class IntraClassSplitting(BaseAutoencoder):
         Passes over the typical rows in the second stage.
     batch_size : int, default=64
         Rows of a training step of the autoencoder, and typical rows of a step of the classifier, at least 2.
-    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
-        "sgd" has momentum 0.9. A callable is a `torch.optim` class or a function
-        `optimizer(parameters, lr=, weight_decay=)`.
+    {optimizer}
     weight_decay : float, default=1e-6
         L2 penalty on the weights, as the optimizer defines it. The paper has it on the convolutions.
     contamination : float in (0, 0.5] or None, default=0.1

@@ -60,18 +60,14 @@ class CVAD(BaseCascade):
         their values; half of the features of a table, at most 32.
     channels : int, default=16
         Channels of the first stage of the network of images; each further stage doubles them.
-    output_activation : {"auto", "sigmoid", "linear"}, default="auto"
-        "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it by hand
-        where a fold of a cross-validation could differ.
+    {output activation}
     lr : float, default=1e-3
         Learning rate of the discriminator.
     max_epochs : int, default=20
         Epochs of the discriminator; the thesis has 10 to 20.
     batch_size : int, default=64
         Rows of a training step; three times as many pass through the discriminator.
-    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
-        "sgd" has momentum 0.9. A callable is a `torch.optim` class or a function
-        `optimizer(parameters, lr=, weight_decay=)`.
+    {optimizer}
     {weight decay}
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.

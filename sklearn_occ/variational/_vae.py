@@ -44,18 +44,14 @@ class VAE(BaseVariational):
         at most 32.
     channels : int, default=16
         Channels of the first stage of the network of images; each further stage doubles them.
-    output_activation : {"auto", "sigmoid", "linear"}, default="auto"
-        "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it by hand
-        where a fold of a cross-validation could differ.
+    {output activation}
     lr : float, default=1e-3
         Learning rate.
     max_epochs : int, default=250
         Passes over the training rows; the thesis has 100 to 350.
     batch_size : int, default=64
         Rows of a training step.
-    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
-        "sgd" has momentum 0.9. A callable is a `torch.optim` class or a function
-        `optimizer(parameters, lr=, weight_decay=)`.
+    {optimizer}
     {weight decay}
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
