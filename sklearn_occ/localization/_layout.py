@@ -38,6 +38,7 @@ class PatchLayout:
 
     def on_grid(self, image):
         """Top left corners of patches a stride apart, and of a last row and column at the border: (k, 2), row-wise."""
+        self._check_size(image)
         corners = self._grid(image)
         if self._foreground is None:
             return corners
@@ -45,12 +46,12 @@ class PatchLayout:
 
     def at_random(self, image, n_patches, random):
         """Top left corners of `n_patches` patches anywhere, (n_patches, 2); `random` is a NumPy generator."""
-        grid = self._grid(image)
+        self._check_size(image)
         room = [side - patch + 1 for side, patch in zip(image.shape[-2:], self.patch_shape, strict=True)]
         if self._foreground is None:
             return random.integers(room, size=(n_patches, 2))
         foreground = Foreground(image, self._foreground)
-        grid = self._with_tissue(grid, foreground)
+        grid = self._with_tissue(self._grid(image), foreground)
         found, n_found, n_vain = [], 0, 0
         while n_found < n_patches and n_vain < _TRIALS:
             tried = random.integers(room, size=(max(_LEAST_TRIED, 2 * n_patches), 2))
@@ -60,16 +61,18 @@ class PatchLayout:
         found.append(random.choice(grid, max(0, n_patches - n_found)))
         return np.concatenate(found)[:n_patches]
 
-    def _grid(self, image):
+    def _check_size(self, image):
         shape = image.shape[-2:]
         if any(side < patch for side, patch in zip(shape, self.patch_shape, strict=True)):
             raise UnusableImageError(
                 f"has {shape[0]} x {shape[1]} pixels, expected at least a patch of {self.patch_shape[0]} x "
                 f"{self.patch_shape[1]}; enlarge it, or lower patch_size."
             )
+
+    def _grid(self, image):
         tops, lefts = (
             np.unique(np.append(np.arange(0, side - patch + 1, step), side - patch))
-            for side, patch, step in zip(shape, self.patch_shape, self._stride, strict=True)
+            for side, patch, step in zip(image.shape[-2:], self.patch_shape, self._stride, strict=True)
         )
         return np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1).reshape(-1, 2)
 

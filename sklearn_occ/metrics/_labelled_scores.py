@@ -37,27 +37,29 @@ def labelled_scores(y_true, y_score):
     return minority, score
 
 
-def minority_rows(y_true):
-    """Mask of the rows labelled -1; a ValueError where another label than 1 and -1 is found."""
+def minority_rows(y_true, name="y_true"):
+    """Mask of the rows labelled -1; a ValueError, which calls the labels `name`, where one is neither 1 nor -1."""
     y_true = column_or_1d(y_true)
     majority, minority = y_true == 1, y_true == -1
     unknown = ~(majority | minority)
     if unknown.any():
         raise ValueError(
-            f"y_true must hold 1 (majority) and -1 (minority) only, got {y_true[unknown].tolist()[0]!r} at "
+            f"{name} must hold 1 (majority) and -1 (minority) only, got {y_true[unknown].tolist()[0]!r} at "
             f"row {np.argmax(unknown)}: convert it, e.g. np.where(diseased, -1, 1)."
         )
     return minority
 
 
-def finite_scores(y_score):
-    """Scores in float64; a ValueError where one is not finite."""
+def finite_scores(y_score, name="y_score"):
+    """Scores in float64; a ValueError, which calls them `name`, where one is not finite or there is none."""
     # float64 before any sign is turned: minus an unsigned integer wraps around
     score = column_or_1d(y_score).astype(np.float64)
+    if not len(score):
+        raise ValueError(f"{name} holds no score, expected at least one: pass some rows.")
     bad = ~np.isfinite(score)
     if bad.any():
         raise ValueError(
-            f"y_score must be finite, got {score[bad][0]} at row {np.argmax(bad)}: look for the row or the "
+            f"{name} must be finite, got {score[bad][0]} at row {np.argmax(bad)}: look for the row or the "
             "model that gave it."
         )
     return score

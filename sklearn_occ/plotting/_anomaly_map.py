@@ -144,7 +144,7 @@ class AnomalyMapDisplay:
         map_kw : dict, default=None
             Passed to `Axes.imshow` for the map: `vmin` and `vmax` give several images the same colours.
         mask_kw : dict, default=None
-            Passed to `PathPatch`.
+            Passed to `PathPatch`; `color` is that of the edge.
         colorbar_kw : dict, default=None
             Passed to `Figure.colorbar`: `label` can name the unit.
 
@@ -192,9 +192,10 @@ class AnomalyMapDisplay:
         from matplotlib.path import Path
         from matplotlib.patheffects import withStroke
 
+        mask_kw = dict(mask_kw or {})
         defaults = {
             "fill": False,
-            "edgecolor": "#56b4e9",
+            "edgecolor": mask_kw.pop("color", "#56b4e9"),
             "linewidth": 1.5,
             "capstyle": "projecting",
             "path_effects": [withStroke(linewidth=3, foreground="black")],

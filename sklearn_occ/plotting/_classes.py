@@ -22,7 +22,7 @@ MINORITY = Look("minority", "#d55e00", "--", "////", "^")
 UNLABELLED = Look("samples", "#0072b2", "-", "", "o")
 
 
-def classes_in(y, n_rows):
+def classes_in(y, n_rows, name="y_true"):
     """Look and mask of the rows of each class that is present, the majority first.
 
     Parameters
@@ -31,6 +31,8 @@ def classes_in(y, n_rows):
         1 majority, -1 minority; None for rows without labels.
     n_rows : int
         Number of rows.
+    name : str, default="y_true"
+        What an error calls the labels.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def classes_in(y, n_rows):
     """
     if y is None:
         return [(UNLABELLED, np.ones(n_rows, dtype=bool))]
-    minority = minority_rows(y)
+    minority = minority_rows(y, name)
     if len(minority) != n_rows:
         raise ValueError(f"There are {len(minority)} labels, but {n_rows} rows: give one label for each row.")
     return [(look, rows) for look, rows in ((MAJORITY, ~minority), (MINORITY, minority)) if rows.any()]

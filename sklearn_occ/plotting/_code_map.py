@@ -7,6 +7,7 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 
 from ._axes import legend_above, one_axes, require_matplotlib
+from ._classes import classes_in
 from ._fitted import centre_of_codes
 from ._points import draw_centre, draw_points
 
@@ -160,9 +161,10 @@ class CodeMapDisplay:
         self
         """
         require_matplotlib(type(self))
+        classes = classes_in(self.y, len(self.points), "y")
         self.ax_ = one_axes(ax, size=(6, 5.4))
         self.figure_ = self.ax_.figure
-        self.points_ = draw_points(self.ax_, self.points, self.y, majority_kw, minority_kw)
+        self.points_ = draw_points(self.ax_, self.points, classes, majority_kw, minority_kw)
         self.centre_ = None if self.centre is None else draw_centre(self.ax_, self.centre, centre_kw)
         if self.shares is None:
             self.ax_.set(xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])

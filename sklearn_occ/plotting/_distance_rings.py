@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from sklearn.utils.validation import column_or_1d
 
 from ._axes import legend_above, one_axes, require_matplotlib, with_defaults
+from ._classes import classes_in
 from ._fitted import centre_of_codes, owner_of, rows_seen_by
 from ._points import draw_centre, draw_points
 
@@ -173,6 +174,7 @@ class DistanceRingsDisplay:
         from matplotlib.patches import Circle
         from matplotlib.ticker import MaxNLocator
 
+        classes = classes_in(self.y, len(self.distances), "y")
         self.ax_ = one_axes(ax, size=(6, 6))
         self.figure_ = self.ax_.figure
         self.limit_ = self._default_limit() if limit is None else float(limit)
@@ -183,7 +185,7 @@ class DistanceRingsDisplay:
             self.ax_.add_artist(Circle((0, 0), tick, fill=False, edgecolor="0.85", linewidth=0.8, zorder=0.5))
         points = self.distances[:, None] * np.stack([np.cos(self.angles), np.sin(self.angles)], 1)
         points[~within] = np.nan  # is not drawn
-        self.points_ = draw_points(self.ax_, points, self.y, majority_kw, minority_kw)
+        self.points_ = draw_points(self.ax_, points, classes, majority_kw, minority_kw)
         self.radius_ = None
         if self.radius is not None:
             defaults = {

@@ -57,8 +57,8 @@ def value_range(images):
     Bytes are read as value / 255, as everywhere.
     """
     images = images if isinstance(images, list) else [images]
-    extremes = [(0, 1) if image.dtype == np.uint8 else (image.min(), image.max()) for image in images]
-    low, high = float(min(low for low, _ in extremes)), float(max(high for _, high in extremes))
+    extremes = np.array([(0, 1) if image.dtype == np.uint8 else (image.min(), image.max()) for image in images])
+    low, high = float(extremes[:, 0].min()), float(extremes[:, 1].max())  # NaN where an image holds one
     return (0, 1) if low >= 0 and high <= 1 else (low, high)
 
 
@@ -75,10 +75,18 @@ def as_picture(image, low, high):
     Returns
     -------
     picture : ndarray of shape (H, W) or (H, W, 3), uint8
+
+    Raises
+    ------
+    ValueError
+        For NaN or infinity, in the image or as black or white.
     """
     if image.ndim == 3:
         image = np.moveaxis(image, 0, -1) if len(image) == 3 else image[0]
-    grey = 255 * (as_float(image).astype(np.float64) - low) / max(high - low, np.finfo(float).tiny)
+    values = as_float(image).astype(np.float64)
+    if not (np.isfinite(values).all() and np.isfinite([low, high]).all()):
+        raise ValueError("An image holds NaN or infinity, expected finite values to draw; replace them.")
+    grey = 255 * (values - low) / max(high - low, np.finfo(float).tiny)
     return np.rint(np.clip(grey, 0, 255)).astype(np.uint8)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 
 from ..metrics._labelled_scores import finite_scores
-from ._axes import axes_grid, require_matplotlib
+from ._axes import axes_grid, require_matplotlib, with_defaults
 from ._classes import classes_in
 from ._images import as_picture, read_images, show, value_range
 
@@ -135,7 +135,7 @@ class SampleGalleryDisplay:
         display : SampleGalleryDisplay
         """
         require_matplotlib(cls)
-        images, scores = read_images(X), finite_scores(scores)
+        images, scores = read_images(X), finite_scores(scores, "scores")
         if len(images) != len(scores):
             raise ValueError(f"There are {len(scores)} scores, but {len(images)} images: give one score for each.")
         rows = ranked_rows(scores, n_samples=n_samples, order=order)
@@ -197,13 +197,15 @@ class SampleGalleryDisplay:
             for panel, (row, picture) in zip(block.flat, pictures.items(), strict=False):
                 panel.set_axis_on()
                 self.images_.append(show(panel, picture, **image_kw or {}))
-                self._caption(panel, row, look_of.get(row), text_kw or {})
+                self._caption(panel, row, look_of.get(row), text_kw)
         return self
 
     def _caption(self, panel, row, look, text_kw):
+        from matplotlib.text import Text
+
         text = f"{self.scores[row]:.4g}"
         panel.spines[:].set_visible(look is not None)
         if look is not None:
             text = f"{text}\n{look.name}"
             panel.spines[:].set(color=look.colour, linestyle=look.line, linewidth=2)
-        panel.set_xlabel(text, **{"fontsize": 9, "labelpad": 4} | text_kw)
+        panel.set_xlabel(text, **with_defaults({"fontsize": 9, "labelpad": 4}, text_kw, Text))

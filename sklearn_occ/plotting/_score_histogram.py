@@ -102,7 +102,7 @@ class ScoreHistogramDisplay:
         display : ScoreHistogramDisplay
         """
         require_matplotlib(cls)
-        return cls(scores=finite_scores(scores), y_true=y_true, threshold=threshold).plot(ax, **plot_kw)
+        return cls(scores=finite_scores(scores, "scores"), y_true=y_true, threshold=threshold).plot(ax, **plot_kw)
 
     @validate_params(
         {"bins": [Interval(Integral, 1, None, closed="left")], "tail": [Interval(Real, 0, 0.5, closed="left")]},
@@ -132,7 +132,7 @@ class ScoreHistogramDisplay:
             This share of the scores, the lowest, is counted in the first bin, and the axis says so; else a few far rows
             leave one bin for all others.
         majority_kw, minority_kw : dict, default=None
-            Passed to `Axes.stairs`. Without labels `majority_kw` counts.
+            Passed to `Axes.stairs`; `color` sets edge and face. Without labels `majority_kw` counts.
         threshold_kw : dict, default=None
             Passed to `Axes.axvline`.
         legend_kw : dict, default=None
@@ -153,19 +153,24 @@ class ScoreHistogramDisplay:
         self.patches_ = {}
         for look, rows in classes:
             counts, _ = np.histogram(np.clip(self.scores[rows], edges[0], None), edges)
+            given = dict((minority_kw if look is MINORITY else majority_kw) or {})
+            colour = given.pop("color", look.colour)
             defaults = {
-                "facecolor": (look.colour, 0.25),
-                "edgecolor": look.colour,
+                "facecolor": (colour, 0.25),
+                "edgecolor": colour,
                 "linestyle": look.line,
                 "linewidth": 1.4,
                 "hatch": look.hatch,
                 "label": look.name,
             }
-            given = with_defaults(defaults, minority_kw if look is MINORITY else majority_kw, Patch)
+            given = with_defaults(defaults, given, Patch)
             shares = 100 * counts / rows.sum()
             # two patches, since in an SVG a hatching is as transparent as the face of its patch
-            self.ax_.stairs(shares, edges, fill=True, facecolor=given.pop("facecolor"))
-            self.patches_[look.name] = self.ax_.stairs(shares, edges, fill=True, facecolor="none", **given)
+            fill, of_face = given.pop("fill", True), {"facecolor": given.pop("facecolor")}
+            of_face |= {name: given[name] for name in ("alpha", "zorder") if name in given}
+            if fill:
+                self.ax_.stairs(shares, edges, fill=True, **of_face)
+            self.patches_[look.name] = self.ax_.stairs(shares, edges, fill=fill, facecolor="none", **given)
         self.threshold_ = None
         if self.threshold is not None:
             defaults = {

@@ -50,15 +50,13 @@ class TrainingCurveDisplay:
         self.curves = curves
 
     @classmethod
-    def from_estimator(cls, estimator, *, log=False, ax=None, **plot_kw):
+    def from_estimator(cls, estimator, *, ax=None, **plot_kw):
         """Draw the `history_` of a fitted network.
 
         Parameters
         ----------
         estimator : fitted estimator with `history_`
             A pipeline or search that ends in one, or `COCSVM`, will do; of a `SeedEnsemble` pass one of `estimators_`.
-        log : bool, default=False
-            As in `plot`.
         ax, **plot_kw
             As in `plot`.
 
@@ -73,11 +71,11 @@ class TrainingCurveDisplay:
                 f"{cls.__name__} needs a fitted network with history_, but {type(estimator).__name__} has none; fit it "
                 "first, or pass the network inside it."
             )
-        return cls.from_history(owner.history_, stages=owner.net_.epochs_, log=log, ax=ax, **plot_kw)
+        return cls.from_history(owner.history_, stages=owner.net_.epochs_, ax=ax, **plot_kw)
 
     @classmethod
     @validate_params({"stages": [dict, None]}, prefer_skip_nested_validation=False)
-    def from_history(cls, history, *, stages=None, log=False, ax=None, **plot_kw):
+    def from_history(cls, history, *, stages=None, ax=None, **plot_kw):
         """Draw a history that is there.
 
         Parameters
@@ -86,7 +84,7 @@ class TrainingCurveDisplay:
             One for each epoch; every key that ends in "_loss" is a curve. skorch's `History` is such a list.
         stages : dict of str to int, default=None
             Number of epochs of each stage, in their order; None is a single one.
-        log, ax, **plot_kw
+        ax, **plot_kw
             As in `plot`.
 
         Returns
@@ -103,7 +101,7 @@ class TrainingCurveDisplay:
             )
         ends = accumulate(stages.values())
         curves = {name: _losses(history[end - n : end]) for (name, n), end in zip(stages.items(), ends, strict=True)}
-        return cls(curves=curves).plot(ax, log=log, **plot_kw)
+        return cls(curves=curves).plot(ax, **plot_kw)
 
     @validate_params({"log": ["boolean"]}, prefer_skip_nested_validation=False)
     def plot(self, ax=None, *, log=False, line_kw=None, legend_kw=None):
@@ -128,11 +126,13 @@ class TrainingCurveDisplay:
         require_matplotlib(type(self))
         from matplotlib.lines import Line2D
 
-        lowest = min(np.nanmin(losses) for of_stage in self.curves.values() for losses in of_stage.values())
-        if log and lowest <= 0:
-            raise ValueError(
-                f"log=True, but the lowest loss is {lowest:g}, expected only losses above 0; set log=False."
-            )
+        if log:
+            losses = [losses for of_stage in self.curves.values() for losses in of_stage.values()]
+            lowest = np.fmin.reduce(np.concatenate(losses))  # of those that are numbers
+            if lowest <= 0:
+                raise ValueError(
+                    f"log=True, but the lowest loss is {lowest:g}, expected only losses above 0; set log=False."
+                )
         n_stages = len(self.curves)
         self.axes_ = axes_grid(ax, 1, n_stages, size=(1 + 5 * n_stages, 3.8), wspace=0.4)[0]
         self.figure_ = self.axes_[0].figure
@@ -164,6 +164,11 @@ class TrainingCurveDisplay:
 def _losses(rows):
     """Every loss as an array, NaN where an epoch has none."""
     names = dict.fromkeys(name for row in rows for name in row if name.endswith("_loss"))
+    if not names:
+        raise ValueError(
+            f"{len(rows)} epochs of history have the keys {sorted(set().union(*rows))}, expected one that ends in "
+            "'_loss'; pass the history of a fit."
+        )
     in_order = sorted(names, key=lambda name: (name != "train_loss", name != "valid_loss"))
     return {name: np.array([row.get(name, np.nan) for row in rows], dtype=np.float64) for name in in_order}
 

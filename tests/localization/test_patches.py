@@ -27,6 +27,14 @@ def test_random_patches_lie_at_all_pixels(rng):
     assert {tuple(corner) for corner in found.tolist()} == {(top, left) for top in range(6) for left in range(6)}
 
 
+def test_random_patches_without_foreground_need_no_grid(rng, monkeypatch):
+    layout = PatchLayout((4, 5), None, None, 0)
+    monkeypatch.delattr(PatchLayout, "_grid")
+    assert layout.at_random(np.zeros((9, 10)), 20, rng).shape == (20, 2)
+    with pytest.raises(UnusableImageError, match="has 9 x 4 pixels, expected at least a patch of 4 x 5"):
+        layout.at_random(np.zeros((9, 4)), 20, rng)
+
+
 def test_random_patches_show_tissue(rng):
     layout = PatchLayout(10, 10, lambda image: np.arange(40) * np.ones((20, 1)) >= 20, 1.0)
     found = layout.at_random(np.zeros((20, 40)), 500, rng)
@@ -79,6 +87,16 @@ def test_share_of_foreground_in_a_large_image(rng):
     expected = [mask[top : top + 128, left : left + 128].mean() for top, left in corners]
     np.testing.assert_allclose(found, expected, atol=0.04)
     assert len(set(found)) == 3
+
+
+def test_share_of_foreground_in_the_remainder_of_a_large_image():
+    mask = np.ones((1001, 1001), bool)  # squares of 2 pixels, the last row and column left out
+    mask[:, 996:] = False
+    corners = np.array([[1000, 0], [0, 1000], [1000, 1000], [997, 992], [999, 999]])
+    found = Foreground(np.zeros(mask.shape), lambda image: mask).share(corners, (1, 1))
+    assert found.tolist() == [1, 0, 0, 1, 0]
+    found = Foreground(np.zeros(mask.shape), lambda image: mask).share(np.array([[993, 992], [993, 0]]), (8, 8))
+    assert found.tolist() == [0.5, 1]
 
 
 def test_otsu_finds_the_bright_part_and_its_holes(rng):

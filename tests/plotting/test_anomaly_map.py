@@ -188,3 +188,17 @@ def test_a_file_and_a_detector_of_patches(tmp_path, rng):
     np.testing.assert_array_equal(display.image, image)
     np.testing.assert_array_equal(display.anomaly_map, occ.anomaly_map([image])[0])
     assert display.reconstruction is None
+
+
+def test_the_colour_of_the_outline(rng):
+    image, mask = rng.random((2, 6, 7))
+    display = AnomalyMapDisplay.from_predictions(image, image, mask=mask > 0.5, mask_kw={"color": "red"})
+    assert {one.get_edgecolor() for one in display.outlines_} == {(1.0, 0.0, 0.0, 1.0)}
+
+
+@pytest.mark.parametrize("name", ["image", "reconstruction"])
+def test_what_is_drawn_has_to_be_finite(name, rng):
+    pictures = {"image": rng.random((6, 7)), "reconstruction": rng.random((6, 7))}
+    pictures[name][2, 3] = np.nan
+    with pytest.raises(ValueError, match="An image holds NaN or infinity, expected finite values"):
+        AnomalyMapDisplay.from_predictions(**pictures, anomaly_map=np.ones((6, 7)))

@@ -111,7 +111,7 @@ def test_axes_that_are_given(codes):
         ({"codes": np.ones((2, 4))}, r"codes has shape \(2, 4\)"),
         ({"codes": np.full((9, 2), np.nan)}, "codes contains NaN"),
         ({"centre": [1, 2]}, r"centre has shape \(2,\), but codes have 5 components"),
-        ({"y": np.zeros(30)}, "y_true must hold 1"),
+        ({"y": np.zeros(30)}, "^y must hold 1"),
         ({"method": "umap"}, "'method' parameter"),
     ],
 )
@@ -124,3 +124,15 @@ def test_an_estimator_without_codes(rng):
     X = rng.normal(size=(10, 3))
     with pytest.raises(ValueError, match="implementing 'transform'"):
         CodeMapDisplay.from_estimator(quick("OCSVM").fit(X), X)
+
+
+def test_colours_by_either_name(rng):
+    codes, y = rng.normal(size=(20, 3)), np.repeat([1, -1], 10)
+    display = CodeMapDisplay.from_codes(
+        codes, y, centre=np.zeros(3), majority_kw={"c": "red"}, minority_kw={"color": "red"}, centre_kw={"c": "red"}
+    )
+    assert display.points_["majority"].get_facecolor()[0].tolist() == [1, 0, 0, 0.6]
+    assert display.points_["minority"].get_facecolor()[0].tolist() == [1, 0, 0, 0.6]
+    assert display.centre_.get_facecolor()[0].tolist() == [1, 0, 0, 1]
+    own = CodeMapDisplay.from_codes(codes, majority_kw={"c": np.arange(20)})
+    assert own.points_["samples"].get_array().tolist() == list(range(20))

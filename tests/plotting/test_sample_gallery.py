@@ -156,3 +156,27 @@ def test_a_table_is_refused_before_it_is_scored(rng):
 def test_errors_of_parameters(kwargs):
     with pytest.raises(ValueError, match="parameter of|must be finite"):
         SampleGalleryDisplay.from_predictions(**{"X": np.ones((3, 2, 2)), "scores": [1, 2, 3]} | kwargs)
+
+
+def test_properties_of_the_text_by_their_short_names(rng):
+    display = SampleGalleryDisplay.from_predictions(
+        rng.random((2, 5, 5)), [1.0, 2.0], text_kw={"size": 5, "labelpad": 1}
+    )
+    assert {ax.xaxis.label.get_fontsize() for ax in display.axes_.flat} == {5}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", [np.asarray, list])
+def test_one_value_that_is_none_does_not_blacken_the_others(kind, value, rng):
+    X = rng.random((3, 5, 5))
+    X[2, 0, 0] = value
+    with pytest.raises(ValueError, match="An image holds NaN or infinity"):
+        SampleGalleryDisplay.from_predictions(kind(X), [1.0, 2.0, 3.0], n_samples=1)
+
+
+def test_errors_name_the_parameters(rng):
+    X = rng.random((2, 5, 5))
+    with pytest.raises(ValueError, match="^scores must be finite"):
+        SampleGalleryDisplay.from_predictions(X, [1.0, np.nan])
+    with pytest.raises(ValueError, match="^scores holds no score"):
+        SampleGalleryDisplay.from_predictions(X[:0], [])

@@ -101,6 +101,26 @@ def test_colours_of_a_svg_are_those_given(scored):
     assert not any("fill-opacity" in line for line in hatched)
 
 
+def test_options_reach_face_and_outline(scored):
+    scores, y = scored
+    display = ScoreHistogramDisplay.from_predictions(
+        y, scores, majority_kw={"alpha": 0.1, "zorder": 5}, minority_kw={"color": "#010203"}
+    )
+    of_majority, of_minority = display.ax_.patches[:2], display.ax_.patches[2:]
+    assert {patch.get_alpha() for patch in of_majority} == {0.1}
+    assert {patch.get_zorder() for patch in of_majority} == {5}
+    assert of_majority[0].get_facecolor()[3] == 0.1
+    assert of_minority[0].get_facecolor() == to_rgba("#010203", 0.25)
+    assert of_minority[1].get_edgecolor() == to_rgba("#010203")
+
+
+def test_outlines_alone(scored):
+    display = ScoreHistogramDisplay.from_predictions(scored[1], scored[0], majority_kw={"fill": False})
+    majority, minority = display.patches_.values()
+    assert not majority.get_fill() and minority.get_fill()
+    assert len(display.ax_.patches) == 3  # one of the majority, two of the minority
+
+
 @pytest.mark.parametrize("name", ["OCSVM", "CAE"])
 def test_estimator_and_predictions_agree(name, rng):
     X, y = rng.normal(size=(30, 4)), np.repeat([1, -1], 15)
@@ -149,9 +169,10 @@ def test_legend_covers_no_bar(scored):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"y_true": [0, 1, 1]}, r"must hold 1 \(majority\) and -1 \(minority\) only, got 0"),
+        ({"y_true": [0, 1, 1]}, r"^y_true must hold 1 \(majority\) and -1 \(minority\) only, got 0"),
         ({"y_true": [1, -1]}, "There are 2 labels, but 3 rows: give one label for each row"),
-        ({"scores": [1, np.nan, 2]}, "must be finite, got nan at row 1"),
+        ({"y_true": None, "scores": []}, "scores holds no score, expected at least one"),
+        ({"scores": [1, np.nan, 2]}, "^scores must be finite, got nan at row 1"),
         ({"bins": 0}, "'bins' parameter"),
         ({"tail": 0.5}, "'tail' parameter"),
         ({"threshold": "high"}, "'threshold' parameter"),

@@ -112,11 +112,27 @@ def test_places():
         ({"stages": {"train": 6}}, "history has 7 epochs and stages 6, expected one and the same"),
         ({"history": [{"train_loss": -1.5}], "log": True}, "log=True, but the lowest loss is -1.5"),
         ({"log": "yes"}, "'log' parameter"),
+        (
+            {"history": [{"epoch": 1}]},
+            r"1 epochs of history have the keys \['epoch'\], expected one that ends in '_loss'",
+        ),
+        (
+            {"history": [{"dur": 1.0}, *HISTORY[:2]], "stages": {"a": 1, "b": 2}},
+            r"1 epochs of history have the keys \['dur'\]",
+        ),
+        ({"history": [{"train_loss": np.nan}, {"train_loss": 0.0}], "log": True}, "the lowest loss is 0"),
     ],
 )
 def test_errors(kwargs, message):
     with pytest.raises(ValueError, match=message):
         TrainingCurveDisplay.from_history(**{"history": HISTORY} | kwargs)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_losses_that_are_no_numbers_leave_a_gap(log):
+    display = TrainingCurveDisplay.from_history([{"train_loss": np.nan}] * 3, log=log)
+    display.figure_.canvas.draw()
+    assert np.isnan(display.lines_["train"]["train_loss"].get_ydata()).all()
 
 
 def test_another_number_of_axes():
