@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from .._docstrings import with_shared_docs
 from ._operating_point import halfway
-from ._pixel_counts import checked, count_pixels, largest_below
+from ._pixel_counts import count_pixels, largest_below, read
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=int)
 
@@ -232,7 +232,7 @@ def _called_from(counts):
 def _share_of_region(masks, maps):
     """Return 1 / (pixels of its region) for each anomalous pixel, image by image and row by row."""
     shares = []
-    for mask, _ in checked(masks, maps):
+    for mask, _ in read(masks, maps):
         region = ndimage.label(mask, structure=_EIGHT_NEIGHBOURS)[0][mask]
         shares.append(1 / np.bincount(region)[region])
     return np.concatenate(shares)

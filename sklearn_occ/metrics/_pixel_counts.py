@@ -45,7 +45,7 @@ def count_pixels(masks, maps):
         For unequal numbers of masks and maps, other shapes, other values, or one kind of pixel alone.
     """
     n_pixels, anomalous = 0, []
-    for mask, anomaly_map in checked(masks, maps):
+    for mask, anomaly_map in _checked(masks, maps):
         n_pixels += mask.size
         anomalous.append(anomaly_map[mask])
     n_anomalous = sum(map(len, anomalous))
@@ -66,12 +66,18 @@ def count_pixels(masks, maps):
 
 def largest_below(masks, maps, value):
     """Largest value of any pixel that is below `value`, None where there is none."""
-    largest = [kept.max() for _, m in checked(masks, maps) if len(kept := m[m < value])]
+    largest = [kept.max() for _, m in read(masks, maps) if len(kept := m[m < value])]
     return max(largest, default=None)
 
 
-def checked(masks, maps):
-    """Yield each mask as bool (H, W) with its map, in its own float dtype (integers in float64)."""
+def read(masks, maps):
+    """Yield each mask as bool (H, W) with its map, in its own float dtype (integers in float64), once checked."""
+    for mask, anomaly_map in zip(masks, maps, strict=True):
+        yield np.asarray(mask, dtype=bool), _as_floats(np.asarray(anomaly_map))
+
+
+def _checked(masks, maps):
+    """Yield what `read` does, or raise the ValueError of what cannot be read."""
     if len(masks) != len(maps):
         raise ValueError(f"masks hold {len(masks)} images but maps hold {len(maps)}: give one map for each mask.")
     for i, (mask, anomaly_map) in enumerate(zip(masks, maps, strict=True)):
@@ -103,9 +109,7 @@ def _checked_map(anomaly_map, shape, i):
             f"maps[{i}] has shape {anomaly_map.shape} but masks[{i}] has shape {shape}: give maps of the images' own "
             "size."
         )
-    if anomaly_map.dtype.kind in "iub":
-        return anomaly_map.astype(np.float64)
-    if anomaly_map.dtype.kind != "f":
+    if anomaly_map.dtype.kind not in "iubf":
         raise ValueError(f"maps must hold real numbers, got dtype {anomaly_map.dtype} in maps[{i}]: convert them.")
     bad = ~np.isfinite(anomaly_map)
     if bad.any():
@@ -114,13 +118,17 @@ def _checked_map(anomaly_map, shape, i):
             f"maps must be finite, got {anomaly_map[bad][0]} in maps[{i}] at {place}: look for the image or the model "
             "that gave it."
         )
-    return anomaly_map
+    return _as_floats(anomaly_map)
+
+
+def _as_floats(anomaly_map):
+    return anomaly_map if anomaly_map.dtype.kind == "f" else anomaly_map.astype(np.float64)
 
 
 def _normal_blocks(masks, maps, size):
     """Yield the values of all normal pixels in arrays of at least `size`, the last one of what is left."""
     waiting, n_waiting = [], 0
-    for mask, anomaly_map in checked(masks, maps):
+    for mask, anomaly_map in read(masks, maps):
         waiting.append(anomaly_map[~mask])
         n_waiting += len(waiting[-1])
         if n_waiting >= size:

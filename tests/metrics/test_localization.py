@@ -226,6 +226,14 @@ def test_bad_input_is_named(metric, masks, maps, message):
         metric(masks, maps)
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_each_map_is_checked_once(metric, monkeypatch):
+    seen, check = [], _pixel_counts._checked_map
+    monkeypatch.setattr(_pixel_counts, "_checked_map", lambda *args: seen.append(args[2]) or check(*args))
+    metric([[[0, 1]], [[1, 0]]], [[[0, 1]], [[2, 3]]])
+    assert seen == [0, 1]
+
+
 @pytest.mark.parametrize("max_fpr", [0, 1.1, "0.3", None])
 def test_a_bad_limit_is_named(max_fpr):
     with pytest.raises(ValueError, match="The 'max_fpr' parameter"):
