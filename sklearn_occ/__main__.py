@@ -100,10 +100,8 @@ def _make_parser():
         nargs="+",
         default=list(DEFAULT_METHODS),
         metavar="METHOD",
-        help=f"any of {', '.join(METHODS)}, separated by blanks or commas (default: all but AnoGAN, which "
-        "searches a code for every row, TEND, which distorts every row in every epoch, and IntraClassSplitting, "
-        "which makes three steps for every batch: minutes to hours of it; nor the baselines HOG-OCSVM and "
-        "IsolationForest)",
+        help=f"any of {', '.join(METHODS)}, separated by blanks or commas (default: all but "
+        f"{', '.join(name for name in METHODS if name not in DEFAULT_METHODS)})",
     )
     add(
         "--seeds",

@@ -91,9 +91,8 @@ def compare(
     output : str or path-like
         Folder for the results; made where it is missing.
     methods : sequence of str
-        Names among `METHODS`, as `parse_methods` reads them; by default all but AnoGAN, which searches a code for
-        every row, TEND, which distorts every row in every epoch, and IntraClassSplitting, which makes three steps for
-        every batch: minutes to hours of it; nor the baselines HOG-OCSVM and IsolationForest.
+        Names among `METHODS`, as `parse_methods` reads them; by default `DEFAULT_METHODS`: neither those that
+        take minutes to hours nor the baselines of the literature.
     seeds : int, default=3
         Number of fits of each method.
     epochs : int, default=1000
