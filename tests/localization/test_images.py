@@ -98,6 +98,25 @@ def test_unusable_images_are_not_trained_on(images, quick):
         quick(on_error="skip").fit([np.zeros((3, 3)), np.zeros((4, 4))])
 
 
+def test_a_detector_is_fitted_again_on_images_of_another_kind(images, quick):
+    in_colour = [np.stack([image, image**2, 1 - image]) for image in images]
+    again = quick("OCSVM").fit(images).fit(in_colour)
+    np.testing.assert_array_equal(
+        again.score_samples(in_colour), quick("OCSVM").fit(in_colour).score_samples(in_colour)
+    )
+    with pytest.raises(ValueError, match="has no axis of channels, expected 3 channels"):
+        again.score_samples(images)
+
+
+def test_images_held_out_are_of_the_kind_of_those_trained_on(images, quick):
+    occ = quick("OCSVM", validation_fraction=0.34, threshold_data="validation").fit(images)
+    held_out = np.isin(occ.score_samples(images), occ.calibration_scores_)
+    assert held_out.sum() == 2
+    mixed = [np.stack([image] * 3) if k else image for k, image in zip(held_out, images, strict=True)]
+    with pytest.raises(ValueError, match="has 3 channels, expected no axis of channels, as the first image that was"):
+        occ.fit(mixed)
+
+
 def test_what_is_no_set_of_images(images, tmp_path, quick):
     with pytest.raises(ValueError, match="is one file, .* put it in a list"):
         quick().fit(str(tmp_path / "a.png"))

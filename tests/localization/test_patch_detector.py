@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import check_param_validation
 
 from sklearn_occ import PatchAutoencoder, PatchDetector
@@ -227,6 +228,11 @@ def test_scikit_learns_conventions(images, quick):
     with pytest.raises(ValueError, match="pooling"):
         quick(pooling="median").fit(images)
     assert np.isfinite(clone(occ).set_params(estimator__lr=1e-2).fit(images).offset_)
+
+
+def test_its_tags_say_images_not_tables():
+    tags = get_tags(PatchDetector())
+    assert tags.input_tags.three_d_array and not tags.input_tags.two_d_array
 
 
 def test_parameters_are_checked(quick):

@@ -8,6 +8,8 @@ import torch
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
+from sklearn_occ.localization._sampling import RenewedPatches
+
 
 class Rows(Callback):
     """Keep the rows of each epoch, for all copies of the callback."""
@@ -32,6 +34,8 @@ def test_a_network_gets_new_patches_in_each_epoch(images, rng, quick):
     }
     assert all(patch.numpy().tobytes() in windows for patch in torch.cat(Rows.seen)[:, 0])
     assert len(pickle.dumps(occ)) < len(pickle.dumps(quick().fit(images))) + 2**12  # no images
+    (renewed,) = (callback for callback in occ.estimator_.net_.callbacks if isinstance(callback, RenewedPatches))
+    assert renewed.draw is None  # it would hold the images
     again = clone(occ.estimator_).fit(images[0][np.newaxis, :16, :16].repeat(4, axis=0) + rng.normal(size=(4, 16, 16)))
     assert [type(callback) for callback in again.callbacks] == [Rows]  # no images of the detector's
     assert not torch.equal(Rows.seen[-1], Rows.seen[0])
