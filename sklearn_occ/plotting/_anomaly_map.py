@@ -27,7 +27,7 @@ class AnomalyMapDisplay:
     image : ndarray of shape (H, W) or (C, H, W)
         Three channels are red, green and blue; of any other number the first is shown. Black and white are 0 and 1
         where these hold all values (uint8 is read as value / 255), else the extremes of the image; the same for the
-        reconstruction.
+        reconstruction. Both have finite values.
     anomaly_map : ndarray of shape (H, W)
         Higher = more anomalous; NaN is left transparent.
     reconstruction : ndarray of the shape of `image`, default=None

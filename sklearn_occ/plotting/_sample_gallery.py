@@ -47,6 +47,7 @@ class SampleGalleryDisplay:
     images : list of ndarray, or ndarray of shape (n, H, W) or (n, C, H, W)
         All images; black and white are 0 and 1 where these hold all values (uint8 is read as value / 255), else the
         extremes of all images. Three channels are red, green and blue; of any other number the first is shown.
+        Values are finite.
     scores : ndarray of shape (n,)
         Higher = more like the majority.
     rows : dict of str to ndarray of int
