@@ -16,14 +16,18 @@ from sklearn.svm import OneClassSVM
 import sklearn_occ
 from sklearn_occ.comparison._methods import network_of
 from sklearn_occ.metrics import aupr_score
-from sklearn_occ.pipelines import make_hog_ocsvm, make_isolation_forest
+from sklearn_occ.pipelines import make_fine_hog_ocsvm, make_hog_ocsvm, make_isolation_forest
 
 PAPER = ("OCSVM", "C-OCSVM", "DAGMM", "D-SVDD", "AnoGAN", "SAE", "CAE", "ConOCC")  # in the order of its table 2
 OURS = (*PAPER, "PCAReconstruction")
-PIPELINES = {"HOG-OCSVM": make_hog_ocsvm, "IsolationForest": make_isolation_forest}
+PIPELINES = {
+    "HOG-OCSVM": make_hog_ocsvm,
+    "FineHOG-OCSVM": make_fine_hog_ocsvm,
+    "IsolationForest": make_isolation_forest,
+}
 SCIKIT_LEARN = ("OneClassSVM", "IsolationForest", "LocalOutlierFactor")
 PYOD = ("PyOD AutoEncoder", "PyOD DeepSVDD", "PyOD AnoGAN")
-PEERS = ("HOG-OCSVM", *SCIKIT_LEARN, *PYOD)
+PEERS = ("HOG-OCSVM", "FineHOG-OCSVM", *SCIKIT_LEARN, *PYOD)
 
 FIGURES = ("auc", "aupr_majority", "aupr_minority")
 

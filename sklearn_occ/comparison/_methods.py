@@ -8,7 +8,7 @@ from ..adversarial import AnoGAN
 from ..density import AEGMM, DAGMM
 from ..engine import BaseDeepOneClass
 from ..hypersphere import DeepSVDD
-from ..pipelines import make_hog_ocsvm, make_isolation_forest
+from ..pipelines import make_fine_hog_ocsvm, make_hog_ocsvm, make_isolation_forest
 from ..reconstruction import CAE, SAE, ConOCC, PCAReconstruction
 from ..self_supervised import TEND
 from ..splitting import IntraClassSplitting
@@ -29,6 +29,7 @@ METHODS = {
     "ConOCC": lambda seed, network: ConOCC(random_state=seed, **network),
     "IntraClassSplitting": lambda seed, network: IntraClassSplitting(random_state=seed, **network),
     "HOG-OCSVM": lambda seed, network: make_hog_ocsvm(random_state=seed),
+    "FineHOG-OCSVM": lambda seed, network: make_fine_hog_ocsvm(random_state=seed),
     "IsolationForest": lambda seed, network: make_isolation_forest(random_state=seed),
 }
 _HOURS = {  # of three seeds
@@ -36,7 +37,7 @@ _HOURS = {  # of three seeds
     "TEND",  # small batches, distorted anew in every epoch
     "IntraClassSplitting",  # three steps for every batch, of twice as many rows
 }
-BASELINES = ("HOG-OCSVM", "IsolationForest")  # pipelines, of the paper on intra-class splitting
+BASELINES = ("HOG-OCSVM", "FineHOG-OCSVM", "IsolationForest")  # pipelines
 DEFAULT_METHODS = tuple(name for name in METHODS if name not in {*_HOURS, *BASELINES})
 WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction", *BASELINES}
 

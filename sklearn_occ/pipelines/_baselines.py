@@ -52,6 +52,38 @@ def make_hog_ocsvm(*, image_shape=None, random_state=None):
     )
 
 
+def make_fine_hog_ocsvm(*, image_shape=None, random_state=None):
+    """`make_hog_ocsvm` with cells of 4 x 4 pixels and ``gamma=1.0``: the preset for small grey images.
+
+    The kernel, ``exp(-||v - v'||^2)``, is narrower than the paper's, which divides by the number of features. Cell and
+    width were chosen on the 8 x 8 digits and PneumoniaMNIST's validation images; on MNIST, each digit against the
+    others, the mean area under the ROC curve is 98.9 %. On chest X-rays of 64 and more pixels it is behind
+    `PCAReconstruction` on `HOG`; docs/benchmarks.md has the figures.
+
+    Parameters
+    ----------
+    image_shape, random_state
+        As in `make_hog_ocsvm`.
+
+    Returns
+    -------
+    pipeline : :class:`~sklearn.pipeline.Pipeline`
+        Unfitted, as `make_hog_ocsvm` gives it.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import roc_auc_score
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> from sklearn_occ.pipelines import make_fine_hog_ocsvm
+    >>> digits = load_one_class_digits(majority=3)
+    >>> occ = make_fine_hog_ocsvm().fit(digits.X_train)
+    >>> print(f"{roc_auc_score(digits.y_test, occ.score_samples(digits.X_test)):.3f}")
+    0.991
+    """
+    pipeline = make_hog_ocsvm(image_shape=image_shape, random_state=random_state)
+    return pipeline.set_params(hog__pixels_per_cell=4, ocsvm__gamma=1.0)
+
+
 def make_isolation_forest(*, random_state=None):
     """scikit-learn's isolation forest on pixels: ``make_pipeline(ImageFlattener(), IsolationForest(...))``.
 

@@ -15,9 +15,9 @@ from sklearn_occ.__main__ import main
 from sklearn_occ.comparison import load_data
 from sklearn_occ.datasets import load_one_class_digits
 from sklearn_occ.model_selection import MajorityOnly, OneClassKFold
-from sklearn_occ.pipelines import make_hog_ocsvm, make_isolation_forest
+from sklearn_occ.pipelines import make_fine_hog_ocsvm, make_hog_ocsvm, make_isolation_forest
 
-MAKERS = {"HOG-OCSVM": make_hog_ocsvm, "IsolationForest": make_isolation_forest}
+MAKERS = {"HOG-OCSVM": make_hog_ocsvm, "FineHOG-OCSVM": make_fine_hog_ocsvm, "IsolationForest": make_isolation_forest}
 each = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 
@@ -32,6 +32,15 @@ def test_settings_of_the_paper(blobs):
     expected = OneClassSVM(nu=0.15, gamma=1 / 81, tol=1e-6).fit(features(images)).score_samples(features(others))
     found = make_hog_ocsvm().set_params(ocsvm__tol=1e-6).fit(images).score_samples(others)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_the_preset_is_finer(blobs):
+    images, others = blobs(30, size=28), blobs(10, seed=1, size=28)
+    options = {"orientations": 9, "pixels_per_cell": (4, 4), "cells_per_block": (3, 3), "block_norm": "L2-Hys"}
+    V, W = (np.array([hog(image / 255, **options) for image in X]) for X in (images, others))
+    expected = OneClassSVM(nu=0.15, gamma=1.0, tol=1e-6).fit(V).score_samples(W)
+    found = make_fine_hog_ocsvm().set_params(ocsvm__tol=1e-6).fit(images).score_samples(others)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_forest_is_scikit_learns_on_pixels(blobs):
@@ -106,6 +115,7 @@ def test_clones_and_seeds(make, blobs):
 
 GRIDS = {
     "HOG-OCSVM": {"estimator__ocsvm__nu": [0.05, 0.5]},
+    "FineHOG-OCSVM": {"estimator__ocsvm__gamma": [0.1, 1.0]},
     "IsolationForest": {"estimator__isolationforest__n_estimators": [2, 50]},
 }
 
@@ -154,6 +164,6 @@ def test_in_the_comparison_of_a_table(tmp_path, rng):
     X[40:] += 6
     np.savez(tmp_path / "table.npz", X=X, y=np.repeat([0, 1], [40, 20]))
     rows = compare(tmp_path / "out", "--data", tmp_path / "table.npz", "--methods", *MAKERS)
-    assert [row["method"] for row in rows] == ["HOG-OCSVM"] * 2 + ["IsolationForest"] * 2
-    assert [float(row["auc"]) for row in rows[2:]] == [1, 1]
+    assert [row["method"] for row in rows] == ["HOG-OCSVM"] * 2 + ["FineHOG-OCSVM"] * 2 + ["IsolationForest"] * 2
+    assert [float(row["auc"]) for row in rows[4:]] == [1, 1]
     assert 0 <= float(rows[0]["auc"]) == float(rows[1]["auc"]) <= 1
