@@ -21,7 +21,7 @@ class AdversarialLoss(nn.Module):
         Variance of generated rows before training; a buffer.
     """
 
-    players = ("discriminator", "generator")
+    rounds = {"train": (("discriminator", "generator"),)}
 
     def __init__(self, n_components, augment=None):
         super().__init__()
@@ -29,9 +29,13 @@ class AdversarialLoss(nn.Module):
         self.augment = augment
         self.register_buffer("first_variance", torch.tensor(0.0))
 
+    def random_codes(self, n, generator):
+        """What the generator is trained on, (n, n_components)."""
+        return random_codes(n, self.n_components, generator)
+
     def draw(self, x, generator):
         """Return the rows of a turn, augmented in training, and one random code for each."""
-        codes = random_codes(len(x), self.n_components, generator).to(x.device)
+        codes = self.random_codes(len(x), generator).to(x.device)
         if self.augment is None or not self.training:
             return x, codes
         changed = self.augment(x, generator)
@@ -49,9 +53,14 @@ class AdversarialLoss(nn.Module):
             judged = module.discriminator(module.generator(codes))[1]
             return binary_cross_entropy_with_logits(judged, torch.ones_like(judged))
         real, made = module.discriminator(x)[1], module.discriminator(module.generator(codes).detach())[1]
-        return binary_cross_entropy_with_logits(real, torch.ones_like(real)) + binary_cross_entropy_with_logits(
-            made, torch.zeros_like(made)
-        )
+        return judgement_loss(real, made)
+
+
+def judgement_loss(real, made):
+    """`-mean log D(x) - mean log(1 - D(G(z)))` from the discriminator's logits of real and of made rows, a scalar."""
+    return binary_cross_entropy_with_logits(real, torch.ones_like(real)) + binary_cross_entropy_with_logits(
+        made, torch.zeros_like(made)
+    )
 
 
 def random_codes(n, width, generator):

@@ -1,37 +1,27 @@
 """AnoGAN: how well a generator that was trained on the majority can make a row."""
 
 import sys
-import warnings
 from numbers import Integral, Real
 
 import torch
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
 from .._docstrings import with_shared_docs
 from .._input import float_dtype
-from ..engine import AdversarialNet, BaseCodes, DecodingMixin, RandomStream, total_variance
-from ..nn import (
-    AUGMENTATIONS,
-    GenerativeAdversarial,
-    build_decoder,
-    build_discriminator,
-    default_code_width,
-    default_table_generator,
-)
+from ..engine import RandomStream, total_variance
+from ..nn import AUGMENTATIONS, GenerativeAdversarial, build_discriminator, default_code_width
 from ._adversarial_loss import AdversarialLoss, random_codes
+from ._base import BaseGenerative
 from ._latent_search import LatentSearch
+from ._made_variance import generated_variance, warn_of_variance
 
 _WIDEST_CODE = 100
 _SEARCHED_AT_ONCE = {"cpu": (128, 2**16), "cuda": (4096, 2**22)}  # rows, and their values in all restarts
-_VARIANCE_FLOOR = 1e-3  # of generated rows, in units of the variance of the training rows
-_GENERATED = 256  # rows whose variance is looked at
 
 
 @with_shared_docs
-class AnoGAN(DecodingMixin, BaseCodes):
+class AnoGAN(BaseGenerative):
     """Generative adversarial network, scored by the loss with which its generator G comes closest to a row.
 
     ::
@@ -113,7 +103,8 @@ class AnoGAN(DecodingMixin, BaseCodes):
     -----
     ConvergenceWarning
         When the generator has collapsed: rows generated from 256 random codes have less than 1e-3 of the variance of
-        the training rows, and less than half of what they had before training.
+        the training rows, and less than half of what they had before training. Or when it has diverged: more than 10
+        times that variance, and more than twice what they had before.
 
     Notes
     -----
@@ -146,17 +137,14 @@ class AnoGAN(DecodingMixin, BaseCodes):
     """
 
     _parameter_constraints: dict = {
-        **BaseCodes._parameter_constraints,
+        **BaseGenerative._parameter_constraints,
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "search_steps": [Interval(Integral, 0, None, closed="left")],
         "search_lr": [Interval(Real, 0, None, closed="neither")],
         "feature_weight": [Interval(Real, 0, 1, closed="both")],
         "score_function": [StrOptions({"sum", "residual", "discrimination"})],
         "augment": [StrOptions({"auto", *AUGMENTATIONS}), callable, None],
-        "generator": [callable, None],
-        "discriminator": [callable, None],
     }
-    _net_class = AdversarialNet
     _adam_betas = (0.5, 0.999)
 
     def __init__(
@@ -192,6 +180,8 @@ class AnoGAN(DecodingMixin, BaseCodes):
         checkpoint=None,
     ):
         super().__init__(
+            generator=generator,
+            discriminator=discriminator,
             n_components=n_components,
             channels=channels,
             output_activation=output_activation,
@@ -219,8 +209,6 @@ class AnoGAN(DecodingMixin, BaseCodes):
         self.feature_weight = feature_weight
         self.score_function = score_function
         self.augment = augment
-        self.generator = generator
-        self.discriminator = discriminator
 
     def score_parts(self, X):
         """The two losses of each row at the code that the search finds, lower = majority.
@@ -261,25 +249,10 @@ class AnoGAN(DecodingMixin, BaseCodes):
     def _reconstructed(self, rows):
         return self._search(rows, lambda found, x: found.generated)
 
-    @property
-    def _decoder(self):
-        return self.net_.module_.generator
-
     def _make_module(self):
-        shape = self._shape_of_rows
-        self.n_components_ = self.n_components or min(default_code_width(shape), _WIDEST_CODE)
-        is_default_of_table = self.generator is None and self.image_shape_ is None
-        generator = build_decoder(
-            default_table_generator if is_default_of_table else self.generator,
-            self.n_components_,
-            shape,
-            self.channels,
-            name="generator",
-        )
-        activation = self._make_output_activation()
+        self.n_components_ = self.n_components or min(default_code_width(self._shape_of_rows), _WIDEST_CODE)
         return GenerativeAdversarial(
-            generator if activation is None else nn.Sequential(generator, activation),
-            build_discriminator(self.discriminator, shape, self.channels),
+            self._make_generator(), build_discriminator(self.discriminator, self._shape_of_rows, self.channels)
         )
 
     def _make_criterion(self):
@@ -300,15 +273,15 @@ class AnoGAN(DecodingMixin, BaseCodes):
         if not net.epochs_:
             net.criterion_.first_variance.fill_(generated_variance(net))
         super()._train(net, X, X_valid)
-        variance, of_rows = generated_variance(net), total_variance(x for x, _ in net.get_iterator(X))
-        if variance < _VARIANCE_FLOOR * of_rows and variance < net.criterion_.first_variance / 2:
-            warnings.warn(
-                f"The generator of {type(self).__name__} has collapsed: the rows that it makes have "
-                f"{variance / of_rows:.1g} of the variance of the training rows, below {_VARIANCE_FLOOR:g}. Change lr, "
-                f"now {self.lr:g}, n_components, now {self.n_components_}, or max_epochs, now {self.max_epochs}.",
-                ConvergenceWarning,
-                stacklevel=6,
-            )
+        warn_of_variance(
+            f"The generator of {type(self).__name__}",
+            "the rows that it makes",
+            generated_variance(net),
+            of_training_rows=total_variance(x for x, _ in net.get_iterator(X)),
+            before=net.criterion_.first_variance,
+            remedy=f"Change lr, now {self.lr:g}, n_components, now {self.n_components_}, or max_epochs, now "
+            f"{self.max_epochs}.",
+        )
 
     def _score_samples(self, X):
         return -self._search(X, lambda found, x: getattr(found, self.score_function))
@@ -347,13 +320,3 @@ class AnoGAN(DecodingMixin, BaseCodes):
         most_rows, most_values = _SEARCHED_AT_ONCE[self.device_.type]
         rows = min(most_rows, most_values // (self.n_features_in_ * self.n_restarts))
         return 2 ** max(0, rows.bit_length() - 1)
-
-
-@torch.no_grad()
-def generated_variance(net):
-    """Total variance of the rows that the generator makes of random codes, in eval mode."""
-    net.module_.eval()
-    with RandomStream(net.seed).generator() as generator:
-        codes = random_codes(_GENERATED, net.criterion_.n_components, generator).to(net.device)
-    with net.private_random():
-        return total_variance([net.module_.generator(codes)])

@@ -1,9 +1,10 @@
 """How any deep method is trained and scored; names no method."""
 
+from ._adam import FusedAdam
 from ._adversarial import AdversarialNet
 from ._autoencoder import BaseAutoencoder, BaseReconstruction
 from ._batches import ResidentBatches, as_network_input
-from ._codes import BaseCodes, DecodingMixin
+from ._codes import BaseCodes, DecodingMixin, EncodingMixin
 from ._deep import BaseDeepOneClass
 from ._drawing import DrawingNet
 from ._net import LAST_STAGE, OneClassNet
@@ -21,6 +22,8 @@ __all__ = [
     "BaseReconstruction",
     "DecodingMixin",
     "DrawingNet",
+    "EncodingMixin",
+    "FusedAdam",
     "HostRows",
     "OneClassNet",
     "RandomStream",

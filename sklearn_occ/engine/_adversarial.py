@@ -1,72 +1,94 @@
 """AdversarialNet: players that take turns in each step."""
 
+from itertools import chain
+
 import numpy as np
 import torch
 
-from ._net import LAST_STAGE, OneClassNet
+from ._net import OneClassNet
 from ._seeding import RandomStream
 
 
 class AdversarialNet(OneClassNet):
-    """Net whose criterion has `players`: submodules, each of which makes a step on every batch, in their order.
+    """Net whose criterion says what is played on every batch: `rounds`, for each stage by name a tuple of rounds.
 
-    The criterion writes `draw(x, generator)`, what a turn needs besides the weights (a tuple: rows, random codes),
-    and `loss_of(player, module, *drawn)`. The gradient of that loss goes to the player's weights alone, and with it
-    one step of the one optimizer, which leaves weights without a gradient as they are. `train_loss` is the sum of the
-    players' losses, `train_<player>_loss` each of them. Turns are those of the last stage; stages before it have
-    `criterion(module(x), x)`, as in any net.
+    A round is a tuple of players, submodules that make a step each, one after the other, on what the criterion's
+    `draw(x, generator)` gives once for the round (a tuple: rows, random codes). The gradient of
+    `loss_of(player, module, *drawn)` goes to the player's weights alone, and with it one step of the one optimizer,
+    which leaves weights without a gradient as they are. A loss is a scalar, or the terms that add up to it, (k,), which
+    `terms[player]` names. A player may have several rounds in a batch, as a critic does.
+
+    `train_<player>_loss` and `train_<term>_loss` are means over a player's steps, `train_loss` is the sum of the
+    players' losses. Stages without rounds have `criterion(module(x), x)`, as in any net.
 
     A subclass writes `_drawn_for(batch, generator)` and `_weights_of(player)` where a turn needs more of a batch than
     its rows, or moves other weights.
     """
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """One pass, recording each player's mean loss besides their sum."""
+        """One pass, recording each player's mean loss and its terms besides their sum."""
         if iterator is None:
             return
-        if self.stage_ != LAST_STAGE:
+        if not self._rounds:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
             return
+        columns = [name for player in self._players for name in (player, *self._terms.get(player, ()))]
         self.n_rows_ = []
-        shape = len(iterator), len(self.criterion_.players)
-        self.turns_ = torch.empty(shape, dtype=torch.float64, device=self.device)
+        self.turns_ = torch.empty((len(iterator), len(columns)), dtype=torch.float64, device=self.device)
         try:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
             means = np.average(self.turns_.cpu().numpy(), axis=0, weights=self.n_rows_)
         finally:
             del self.turns_, self.n_rows_
-        for player, mean in zip(self.criterion_.players, means.tolist(), strict=True):
-            self.history.record(f"{prefix}_{player}_loss", mean)
+        for name, mean in zip(columns, means.tolist(), strict=True):
+            self.history.record(f"{prefix}_{name}_loss", mean)
 
     def train_step(self, batch, **fit_params):
-        """One optimizer step of each player."""
-        if self.stage_ != LAST_STAGE:
+        """One optimizer step of each player in each round."""
+        if not self._rounds:
             return super().train_step(batch, **fit_params)
-        with self.stream_.generator() as generator:
-            drawn = self._drawn_for(batch, generator)
-        losses, n_rows = [], len(batch[0])
-        for player in self.criterion_.players:
-            loss = self._loss_of(player, drawn)
-            weights = {name: weight for name, weight in self._weights_of(player) if weight.requires_grad}
-            if not weights:  # a network of the user's that is to stay as it is
-                losses.append(self.processes.total(loss, n_rows).detach())
-                continue
-            self.optimizer_.zero_grad()
-            losses.append(self.processes.backward(self, loss, n_rows, list(weights.values())).detach())
-            if self.watched_:
-                self.notify("on_grad_computed", named_parameters=weights.items(), batch=batch, training=True)
-            self.optimizer_.step()
-        return self._noted(batch, losses)
+        losses = {player: [] for player in self._players}
+        for players in self._rounds:
+            with self.stream_.generator() as generator:
+                drawn = self._drawn_for(batch, generator)
+            for player in players:
+                losses[player].append(self._turn(player, drawn, batch))
+        return self._noted(batch, [torch.stack(of_turns).mean(0) for of_turns in losses.values()])
 
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
         """Losses on rows held out, with the same random codes in each epoch."""
-        if self.stage_ != LAST_STAGE:
+        if not self._rounds:
             return super().validation_step(batch, **fit_params)
         with RandomStream(self.seed).generator() as generator:
             drawn = self._drawn_for(batch, generator)
-        losses = [self._loss_of(player, drawn) for player in self.criterion_.players]
-        return self._noted(batch, [self.processes.total(loss, len(batch[0])) for loss in losses])
+        losses = [self._loss_of(player, drawn) for player in self._players]
+        return self._noted(batch, [_with_sum(self.processes.total(loss, len(batch[0]))) for loss in losses])
+
+    @property
+    def _rounds(self):
+        return self.criterion_.rounds.get(self.stage_, ())
+
+    @property
+    def _players(self):
+        return tuple(dict.fromkeys(chain.from_iterable(self._rounds)))
+
+    @property
+    def _terms(self):
+        return getattr(self.criterion_, "terms", {})
+
+    def _turn(self, player, drawn, batch):
+        """Step of one player; its loss and the terms of it, a tensor."""
+        loss, n_rows = self._loss_of(player, drawn), len(batch[0])
+        weights = {name: weight for name, weight in self._weights_of(player) if weight.requires_grad}
+        if not weights:  # a network of the user's that is to stay as it is
+            return _with_sum(self.processes.total(loss, n_rows).detach())
+        self.optimizer_.zero_grad()
+        total = self.processes.backward(self, loss.sum(), n_rows, list(weights.values())).detach()
+        if self.watched_:
+            self.notify("on_grad_computed", named_parameters=weights.items(), batch=batch, training=True)
+        self.optimizer_.step()
+        return _with_sum(self.processes.total(loss.detach(), n_rows)) if loss.ndim else total[None]
 
     def _drawn_for(self, batch, generator):
         return self.criterion_.draw(batch[0], generator)
@@ -87,6 +109,11 @@ class AdversarialNet(OneClassNet):
             return self.criterion_.loss_of(player, self.module_, *drawn).float()
 
     def _noted(self, batch, losses):
-        self.turns_[len(self.n_rows_)] = torch.stack(losses)
+        self.turns_[len(self.n_rows_)] = torch.cat(losses)
         self.n_rows_.append(len(batch[0]))
-        return {"loss": sum(losses), "y_pred": None}
+        return {"loss": sum(loss[0] for loss in losses), "y_pred": None}
+
+
+def _with_sum(loss):
+    """A loss, and behind it its terms where it has several: a tensor of one or 1 + k numbers."""
+    return torch.cat([loss.sum()[None], loss]) if loss.ndim else loss[None]

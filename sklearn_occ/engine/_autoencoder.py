@@ -1,13 +1,10 @@
 """BaseAutoencoder, BaseReconstruction: parameters, network and codes of the detectors with an encoder and a decoder."""
 
-from sklearn.utils.validation import check_is_fitted
-
-from .._input import float_dtype
 from ..nn import Autoencoder, build_decoder, build_encoder, default_code_width
-from ._codes import BaseCodes, DecodingMixin
+from ._codes import BaseCodes, DecodingMixin, EncodingMixin
 
 
-class BaseAutoencoder(BaseCodes):
+class BaseAutoencoder(EncodingMixin, BaseCodes):
     """Detector with an encoder, whose codes `transform` gives, and a decoder to train it with.
 
     A subclass writes `_make_criterion()`; `_default_code_width(shape)`, `_default_networks(shape)` and `_bias` where
@@ -27,24 +24,6 @@ class BaseAutoencoder(BaseCodes):
         super().__init__(**codes_and_engine)
         self.encoder = encoder
         self.decoder = decoder
-
-    def transform(self, X):
-        """Codes of the rows, `z = E(x)`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
-
-        Returns
-        -------
-        codes : ndarray of shape (n, n_components_)
-            In the precision of X; float32 for uint8 images.
-        """
-        check_is_fitted(self)
-        X = self._read_X(X, reset=False)
-        codes = self._evaluate(X, lambda code, x: code, module=self.net_.module_.encoder)
-        return codes.astype(float_dtype(X), copy=False)
 
     def _default_networks(self, shape):
         """Encoder and decoder where the parameters are None, as factories; None for those of ConOCC."""

@@ -55,6 +55,7 @@ class FitCheckpoint(Callback):
             "optimizer": net.optimizer_.state_dict(),
             "stream": net.stream_.state,
             "cuda_stream": net.stream_.cuda_state,
+            "stage": net.stage_,
             "epochs": net.epochs_,
             "finished": sorted(net.finished_),
             "history": json.dumps(list(net.history), default=lambda number: number.item()),
@@ -84,6 +85,8 @@ class FitCheckpoint(Callback):
             )
         net.module_.load_state_dict(state["module"])
         net.criterion_.load_state_dict(state["criterion"])
+        net.stage_ = state["stage"]
+        net.initialize_optimizer()  # that of the stage
         net.optimizer_.load_state_dict(state["optimizer"])
         net.stream_.state = state["stream"].cpu()
         net.stream_.cuda_state = state["cuda_stream"] if state["cuda_stream"] is None else state["cuda_stream"].cpu()

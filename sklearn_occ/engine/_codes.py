@@ -1,4 +1,4 @@
-"""BaseCodes, DecodingMixin: detectors with a code for each row, and the way back from it."""
+"""BaseCodes, EncodingMixin, DecodingMixin: detectors with a code for each row, the way to it and back."""
 
 from numbers import Integral
 
@@ -57,6 +57,28 @@ class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDeepOneCl
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+class EncodingMixin:
+    """The way to the code for a detector whose module has an `encoder`."""
+
+    def transform(self, X):
+        """Codes of the rows, `z = E(x)`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        codes : ndarray of shape (n, n_components_)
+            In the precision of X; float32 for uint8 images.
+        """
+        check_is_fitted(self)
+        X = self._read_X(X, reset=False)
+        codes = self._evaluate(X, lambda code, x: code, module=self.net_.module_.encoder)
+        return codes.astype(float_dtype(X), copy=False)
 
 
 class DecodingMixin(ReconstructionMapMixin):

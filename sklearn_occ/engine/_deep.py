@@ -37,8 +37,8 @@ class BaseDeepOneClass(BaseOneClass):
     A subclass writes `_make_module()`, an untrained `torch.nn.Module`, and `_make_criterion()`, a
     `torch.nn.Module` with `forward(outputs, x)`, the loss of a batch, and `score(outputs, x)`, one float64
     score a row, higher = majority. It writes `_train(net, X, X_valid)` if one stage is not enough,
-    `_make_callbacks()` if something happens between epochs, `_check_trained(net, X)` if a trained network can be of no
-    use.
+    `_make_callbacks()` if something happens between epochs, `_stage_optimizers()` if a stage has an optimizer of its
+    own, `_check_trained(net, X)` if a trained network can be of no use.
     """
 
     _parameter_constraints: dict = {
@@ -108,6 +108,10 @@ class BaseDeepOneClass(BaseOneClass):
     def _make_callbacks(self):
         """Return what the method itself does between epochs, ahead of the user's callbacks."""
         return []
+
+    def _stage_optimizers(self):
+        """Return `{stage: (class, options)}` for stages whose optimizer is not that of the parameter."""
+        return {}
 
     def _train(self, net, X, X_valid):
         net.train_stage(LAST_STAGE, X, X_valid, epochs=self._epochs_in_all)
@@ -195,6 +199,7 @@ class BaseDeepOneClass(BaseOneClass):
             precision=self.precision,
             compiles=self.compile,
             processes=processes,
+            stage_optimizers=self._stage_optimizers(),
             optimizer=optimizer,
             **{f"optimizer__{key}": value for key, value in options.items()},
             lr=self.lr,

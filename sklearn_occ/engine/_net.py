@@ -35,6 +35,8 @@ class OneClassNet(NeuralNet):
         Whether `torch.compile` makes the loss of a plain module; the others run as they are.
     processes : OneProcess or Processes
         Those that train this net together, each with a copy; `ALONE` in a pickle.
+    stage_optimizers : dict of str to (class, dict)
+        Optimizers, with options besides `lr`, of the stages that have another than `optimizer`.
     **kwargs
         As for `skorch.NeuralNet`.
 
@@ -59,12 +61,24 @@ class OneClassNet(NeuralNet):
         could be trained before.
     """
 
-    def __init__(self, module, criterion, *, seed=0, precision="float32", compiles=False, processes=ALONE, **kwargs):
+    def __init__(
+        self,
+        module,
+        criterion,
+        *,
+        seed=0,
+        precision="float32",
+        compiles=False,
+        processes=ALONE,
+        stage_optimizers=None,
+        **kwargs,
+    ):
         super().__init__(module, criterion, train_split=None, **kwargs)
         self.seed = seed
         self.precision = precision
         self.compiles = compiles
         self.processes = processes
+        self.stage_optimizers = stage_optimizers
 
     @property
     def _default_callbacks(self):
@@ -92,6 +106,15 @@ class OneClassNet(NeuralNet):
         if self.compiles and not self.is_plain_:
             self.compiled_.leave_out("a layer of the network draws random numbers or is not torch's")
         return super().initialize()
+
+    def initialize_optimizer(self, *args, **kwargs):
+        """As in skorch, for the stage that is trained."""
+        optimizer, options = (self.stage_optimizers or {}).get(self.stage_, (None, None))
+        if optimizer is None:
+            return super().initialize_optimizer(*args, **kwargs)
+        weights = [weight for _, weight in self.get_all_learnable_params()]
+        self.optimizer_ = optimizer(weights, lr=self.lr, **options)
+        return self
 
     def train_stage(self, name, X, X_valid=None, *, epochs):
         """Train until the stage `name` has had `epochs` epochs in all, so that a resumed stage ends where it should.
@@ -126,9 +149,9 @@ class OneClassNet(NeuralNet):
             return False
         if self.interrupted_ and name != self.stage_:
             raise KeyboardInterrupt(f"stage {self.stage_!r} was interrupted, and {name!r} needs it whole.")
+        self.stage_, self.interrupted_ = name, False
         if not done:
             self.initialize_optimizer()
-        self.stage_, self.interrupted_ = name, False
         self.max_epochs = epochs - done
         return True
 

@@ -2,9 +2,13 @@
 
 from ._adversarial import (
     Discriminator,
+    EncodedAdversarial,
     GenerativeAdversarial,
+    Recoder,
+    RecodingAdversarial,
     build_discriminator,
     default_table_generator,
+    keeping_statistics,
 )
 from ._augmentation import AUGMENTATIONS, random_flip, random_shift
 from ._autoencoder import Autoencoder, build_decoder, build_encoder, default_code_width
@@ -19,7 +23,7 @@ from ._convolutional import ConvDecoder, ConvEncoder
 from ._dense import DenseDecoder, DenseEncoder
 from ._distortions import random_distortion, random_permutation, random_resampling
 from ._judged import JudgedCascade, build_judge
-from ._losses import ReconstructionLoss, mean_squared_error, squared_error
+from ._losses import ReconstructionLoss, gradient_penalty, mean_squared_error, squared_error
 from ._margin import MapDecoder, MapEncoder, MarginHead, MarginNetwork, map_code_width
 from ._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
 from ._patches import PatchDecoder, PatchEncoder, patch_code_width
@@ -45,6 +49,7 @@ __all__ = [
     "DenseDecoder",
     "DenseEncoder",
     "Discriminator",
+    "EncodedAdversarial",
     "GaussianEncoder",
     "GenerativeAdversarial",
     "JudgedCascade",
@@ -55,6 +60,8 @@ __all__ = [
     "MixtureAutoencoder",
     "PatchDecoder",
     "PatchEncoder",
+    "Recoder",
+    "RecodingAdversarial",
     "ReconstructionLoss",
     "StructuralSimilarity",
     "VariationalAutoencoder",
@@ -67,6 +74,8 @@ __all__ = [
     "build_variational_encoder",
     "default_code_width",
     "default_table_generator",
+    "gradient_penalty",
+    "keeping_statistics",
     "kl_divergence",
     "map_code_width",
     "mean_squared_error",

@@ -1,8 +1,9 @@
-"""The networks of a generative adversarial model."""
+"""The networks of generative adversarial models."""
 
 import copy
 
 from torch import nn
+from torch.func import functional_call
 
 from . import _convolutional, _dense
 from ._autoencoder import probe
@@ -52,7 +53,78 @@ class GenerativeAdversarial(nn.Module):
         return self.discriminator(x)
 
 
-def build_discriminator(discriminator, shape, channels):
+class EncodedAdversarial(GenerativeAdversarial):
+    """A generator, a discriminator, and an encoder to the generator's codes.
+
+    ::
+
+        x -> (G(E(x)), E(x), f(x), f(G(E(x))))        f: the features of the discriminator
+
+    Parameters
+    ----------
+    generator, discriminator : torch.nn.Module
+        As in `GenerativeAdversarial`.
+    encoder : torch.nn.Module
+        `(b, *shape) -> (b, n_components)`.
+    """
+
+    def __init__(self, generator, discriminator, encoder):
+        super().__init__(generator, discriminator)
+        self.encoder = encoder
+
+    def forward(self, x):
+        code = self.encoder(x.clone())  # copies, as a network may work in place
+        made = self.generator(code.clone())
+        features = self.discriminator.features
+        return made, code, features(x.clone()), features(made.clone())
+
+
+class Recoder(nn.Module):
+    """Encoder, decoder, encoder: `x -> (x', z, z')` with `z = E(x)`, `x' = D(z)` and `z' = E'(x')`.
+
+    Parameters
+    ----------
+    encoder, decoder : torch.nn.Module
+        `(b, *shape) -> (b, n_components)` and back.
+    reencoder : torch.nn.Module
+        The second encoder, with weights of its own.
+    """
+
+    def __init__(self, encoder, decoder, reencoder):
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.reencoder = reencoder
+
+    def forward(self, x):
+        code = self.encoder(x.clone())
+        made = self.decoder(code.clone())
+        return made, code, self.reencoder(made.clone())
+
+
+class RecodingAdversarial(GenerativeAdversarial):
+    """A `Recoder` as generator, and a discriminator of rows; `x -> (x', z, z')` of the generator."""
+
+    def forward(self, x):
+        return self.generator(x)
+
+    @property
+    def encoder(self):
+        """The generator's first encoder."""
+        return self.generator.encoder
+
+    @property
+    def decoder(self):
+        """The generator's decoder."""
+        return self.generator.decoder
+
+
+def keeping_statistics(module, *args):
+    """`module(*args)`, after which running means and variances of the module are as they were."""
+    return functional_call(module, {name: buffer.clone() for name, buffer in module.named_buffers()}, args)
+
+
+def build_discriminator(discriminator, shape, channels, *, layer_norm=False):
     """Discriminator for rows of `shape`.
 
     Parameters
@@ -64,6 +136,8 @@ def build_discriminator(discriminator, shape, channels):
         Shape of one row.
     channels : int
         Channels of the first stage of the default network of images.
+    layer_norm : bool, default=False
+        Whether that network has layer normalisation, not batch normalisation.
 
     Returns
     -------
@@ -74,7 +148,8 @@ def build_discriminator(discriminator, shape, channels):
     elif discriminator is not None:
         features = discriminator(shape)
     elif len(shape) == 3:
-        features = nn.Sequential(_convolutional.ConvEncoder(shape, 1, channels).convolutions, nn.Flatten())
+        convolutions = _convolutional.ConvEncoder(shape, 1, channels, layer_norm=layer_norm).convolutions
+        features = nn.Sequential(convolutions, nn.Flatten())
     else:
         features = _dense.mlp((shape[0], *_TABLE_WIDTHS), slope=_SLOPE, last=True)
     output = probe(features, shape, f"The discriminator cannot take rows of shape {shape}")

@@ -35,14 +35,18 @@ class ConvEncoder(nn.Module):
         Channels of the first stage; fewer make the network narrower and faster.
     bias : bool, default=True
         Whether the layers have biases, and batch normalisation a learnt scale and shift.
+    layer_norm : bool, default=False
+        Whether layer normalisation takes the place of batch normalisation: over all values of a map's image, with a
+        learnt scale and shift for each channel. Rows of a batch then do not mix.
     """
 
-    def __init__(self, image_shape, n_components, channels=64, *, bias=True):
+    def __init__(self, image_shape, n_components, channels=64, *, bias=True, layer_norm=False):
         super().__init__()
         stages = []
         for (n_in, _), (n_out, _) in pairwise(feature_maps(image_shape, channels)):
             convolution = nn.Conv2d(n_in, n_out, 3, stride=2, padding=1, bias=bias)
-            stages += [convolution, nn.BatchNorm2d(n_out, affine=bias), nn.LeakyReLU()]
+            norm = nn.GroupNorm(1, n_out, affine=bias) if layer_norm else nn.BatchNorm2d(n_out, affine=bias)
+            stages += [convolution, norm, nn.LeakyReLU()]
         last_channels, (height, width) = feature_maps(image_shape, channels)[-1]
         self.convolutions = nn.Sequential(*stages)
         self.code = nn.Linear(last_channels * height * width, n_components, bias=bias)

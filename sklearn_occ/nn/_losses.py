@@ -1,5 +1,6 @@
 """Terms that losses and scores are made of."""
 
+import torch
 from torch import nn
 from torch.nn.functional import mse_loss
 
@@ -12,6 +13,16 @@ def squared_error(a, b):
 def mean_squared_error(a, b):
     """Mean of `squared_error` over the rows, a scalar, in one pass."""
     return mse_loss(a, b.expand_as(a), reduction="sum") / len(a)
+
+
+def gradient_penalty(critic, x):
+    """`(||d critic(x) / d x||_2 - 1)^2`, its mean over the rows of x, a scalar; the norm is over all values of a row.
+
+    `critic` gives one number a row, (b, ...) -> (b,). The penalty can be differentiated by the critic's weights, also
+    within `torch.compile`; within `torch.no_grad` it has its value.
+    """
+    gradients = torch.func.grad(lambda rows: critic(rows.clone()).sum())(x)  # a copy, as the critic may work in place
+    return (gradients.flatten(1).norm(dim=1) - 1).square().mean()
 
 
 class ReconstructionLoss(nn.Module):

@@ -56,8 +56,8 @@ class SplittingLoss(nn.Module):
 
     Attributes
     ----------
-    players : tuple of str
-        The losses, in the order of their steps.
+    rounds : dict
+        The losses, in the order of their steps (`AdversarialNet`).
     threshold : tensor, a float64 scalar
         Up to this similarity a row is atypical; a buffer.
     """
@@ -65,9 +65,10 @@ class SplittingLoss(nn.Module):
     def __init__(self, similarity, constraints):
         super().__init__()
         self.similarity = similarity
-        self.players = ("intra_class",)
+        losses = ("intra_class",)
         if constraints:
-            self.players = ("closeness", "intra_class") + (() if similarity is None else ("dispersion",))
+            losses = ("closeness", "intra_class") + (() if similarity is None else ("dispersion",))
+        self.rounds = {"train": (losses,)}
         self.register_buffer("threshold", torch.tensor(-torch.inf, dtype=torch.float64))
 
     def forward(self, outputs, x):

@@ -63,7 +63,8 @@ def test_compile_changes_nothing_but_rounding(name, X, compiled):
     plain = quick(name).fit(X)
     occ = quick(name, compile=True).fit(X)
     np.testing.assert_array_equal(occ.score_samples(X), plain.score_samples(X))
-    turns = {"train": len(getattr(occ.net_.criterion_, "players", [None]))}
+    rounds = getattr(occ.net_.criterion_, "rounds", {})
+    turns = {stage: sum(map(len, of_stage)) for stage, of_stage in rounds.items()}
     steps = sum(epochs * turns.get(stage, 1) for stage, epochs in occ.net_.epochs_.items()) * -(-60 // occ.batch_size)
     assert len(compiled) == (steps if plain.net_.is_plain_ else 0)
 

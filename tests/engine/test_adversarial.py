@@ -36,6 +36,7 @@ class Game(nn.Module):
 
 class Rules(nn.Module):
     players = ("first", "second")
+    rounds = {"train": (players,)}
 
     def __init__(self, drawn=None):
         super().__init__()
@@ -96,6 +97,61 @@ def test_turns_are_those_of_a_game_in_numpy():
     for player, of_batches in losses.items():
         expected = np.reshape(of_batches, (3, 3)) @ [0.4, 0.4, 0.2]  # by rows, as train_loss
         np.testing.assert_allclose(net.history[:, f"train_{player}_loss"], expected, rtol=1e-5)
+
+
+class Rematch(Rules):
+    """A stage in which the first player, whose loss has two terms, has three rounds, the second one; then another."""
+
+    rounds = {"warm_up": (("first",), ("first",), ("first", "second")), "train": (("second",),)}
+    terms = {"first": ("near", "far")}
+
+    def loss_of(self, player, module, x, noise):
+        loss = super().loss_of(player, module, x, noise)
+        return torch.stack([loss, 0.5 * module.first.weight * noise.mean()]) if player == "first" else loss
+
+
+def play_rematch(*, X_valid=None, **params):
+    params |= {"seed": 4, "optimizer": torch.optim.SGD, "batch_size": 4, "verbose": 0}
+    drawn = []
+    net = AdversarialNet(Game(), Rematch(drawn), **params).initialize()
+    net.train_stage("warm_up", X, X_valid, epochs=2)
+    after_first = net.module_.first.weight.item(), net.module_.second.weight.item()
+    n_first = len(drawn)
+    net.train_stage("train", X, X_valid, epochs=1)
+    return net, drawn[:n_first], after_first
+
+
+def test_rounds_of_a_stage_are_those_of_a_game_in_numpy():
+    net, drawn, after_first = play_rematch(lr=0.05)
+    a, b = 1.0, 2.0
+    losses = {"near": [], "far": [], "second": []}
+    assert len(drawn) == 3 * 2 * 3 and len({u.tobytes() for _, u in drawn}) == 18  # new numbers for each round
+    for number, (x, u) in enumerate(drawn):
+        gap = a * x - b + 3 * u
+        losses["near"].append((gap**2).mean())
+        losses["far"].append(0.5 * a * u.mean())
+        a -= 0.05 * ((2 * gap * x).mean() + 0.5 * u.mean())
+        if number % 3 == 2:
+            product = a * b + u * x * b
+            losses["second"].append((product**2).mean() + b)
+            b -= 0.05 * ((2 * product * (a + u * x)).mean() + 1)
+    assert after_first == pytest.approx((a, b), rel=1e-5)
+    means = {name: np.reshape(found, (2, 3, -1)).mean(2) @ [0.4, 0.4, 0.2] for name, found in losses.items()}
+    means["first"] = means["near"] + means["far"]
+    rows = net.history[:2]
+    for name, expected in means.items():
+        np.testing.assert_allclose([row[f"train_{name}_loss"] for row in rows], expected, rtol=1e-5)
+    np.testing.assert_allclose([row["train_loss"] for row in rows], means["first"] + means["second"], rtol=1e-5)
+
+
+def test_the_next_stage_has_players_of_its_own():
+    net, _, after_first = play_rematch(lr=0.05, X_valid=X[:7])
+    assert net.module_.first.weight.item() == after_first[0]
+    assert net.module_.second.weight.item() != after_first[1]
+    assert net.history[2]["train_second_loss"] == pytest.approx(net.history[2]["train_loss"], rel=1e-6)
+    assert not any("first" in column or "near" in column for column in net.history[2])
+    before = net.history[1]
+    assert before["valid_near_loss"] + before["valid_far_loss"] == pytest.approx(before["valid_first_loss"], rel=1e-6)
 
 
 def test_noise_differs_from_turn_to_turn_and_follows_the_seed():

@@ -141,3 +141,45 @@ def test_a_checkpoint_between_stages_resumes_to_the_same_bits(X, tmp_path):
     resumed.fit(X)
     np.testing.assert_array_equal(resumed.score_samples(X), whole.score_samples(X))
     assert resumed.history_[:, "train_loss"] == whole.history_[:, "train_loss"]
+
+
+class TwoOptimizers(TwoStages):
+    """Momentum in the first stage, Adam in the second."""
+
+    def _stage_optimizers(self):
+        return {"pretrain": (torch.optim.SGD, {"momentum": 0.5, "nesterov": True})}
+
+
+def test_a_stage_with_an_optimizer_of_its_own(X):
+    seen = []
+
+    class Spy(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            seen.append((net.stage_, type(net.optimizer_).__name__, net.optimizer_.param_groups[0]["lr"]))
+
+    occ = TwoOptimizers(own_callbacks=(("spy", Spy()),)).fit(X)
+    assert seen == [("pretrain", "SGD", 1e-3)] * 3 + [("train", "FusedAdam", 1e-3)] * 4
+    assert "nesterov" not in occ.net_.optimizer_.param_groups[0]
+
+
+@pytest.mark.parametrize("epoch", [2, 5])
+def test_a_fit_killed_in_either_stage_goes_on_with_its_optimizer(epoch, X, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_occ.engine._checkpoint._PAUSE", 0)  # written after every epoch
+
+    class Kill(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            if len(net.history) == epoch:
+                raise RuntimeError("killed")
+
+    whole = TwoOptimizers().fit(X)
+    checkpoint = str(tmp_path / "fit.pt")
+    own = (("kill", Kill()),)
+    with pytest.raises(RuntimeError, match="killed"):
+        TwoOptimizers(checkpoint=checkpoint, own_callbacks=own).fit(X)
+    state = torch.load(checkpoint, weights_only=True)
+    assert state["stage"] == ("pretrain" if epoch == 2 else "train")
+    state["identity"]["own_callbacks"] = "[]"
+    torch.save(state, checkpoint)
+    resumed = TwoOptimizers(checkpoint=checkpoint).fit(X)
+    np.testing.assert_array_equal(resumed.score_samples(X), whole.score_samples(X))
+    assert resumed.history_[:, "train_loss"] == whole.history_[:, "train_loss"]

@@ -7,8 +7,20 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_occ.nn import ConvEncoder, build_discriminator, default_table_generator, random_flip, random_shift
-from sklearn_occ.nn._adversarial import Discriminator, GenerativeAdversarial
+from sklearn_occ.nn import (
+    ConvEncoder,
+    Discriminator,
+    EncodedAdversarial,
+    GenerativeAdversarial,
+    Recoder,
+    RecodingAdversarial,
+    build_discriminator,
+    default_table_generator,
+    gradient_penalty,
+    keeping_statistics,
+    random_flip,
+    random_shift,
+)
 
 SHAPE = (2, 7, 20)
 MOST = 0.15  # 1 pixel of 7 and 3 of 20
@@ -128,3 +140,84 @@ def test_discriminators_that_do_not_fit_are_named():
         build_discriminator(nn.Sequential(nn.Linear(6, 1), nn.Flatten(0)), (6,), 1)
     with pytest.raises(TypeError, match="returned int, expected a torch.nn.Module"):
         build_discriminator(lambda shape: 3, (6,), 1)
+
+
+class SmoothCritic(nn.Module):
+    """`a . tanh(W x)`, whose gradient by x is `W' (a (1 - tanh(W x)^2))`."""
+
+    def __init__(self, rng):
+        super().__init__()
+        self.w = nn.Parameter(torch.from_numpy(rng.normal(size=(4, 6))))
+        self.a = nn.Parameter(torch.from_numpy(rng.normal(size=4)))
+
+    def forward(self, x):
+        return torch.tanh(x.flatten(1) @ self.w.T) @ self.a
+
+
+def penalty_by_hand(w, a, rows):
+    slopes = [w.T @ (a * (1 - np.tanh(w @ row) ** 2)) for row in rows]
+    return np.mean([(np.sqrt((slope**2).sum()) - 1) ** 2 for slope in slopes])
+
+
+def test_the_gradient_penalty_and_its_derivative(rng):
+    critic, x = SmoothCritic(rng), rng.normal(size=(5, 1, 2, 3))
+    w, a = critic.w.detach().numpy().copy(), critic.a.detach().numpy().copy()
+    penalty = gradient_penalty(critic, torch.from_numpy(x))
+    assert penalty.item() == pytest.approx(penalty_by_hand(w, a, x.reshape(5, 6)), rel=1e-12)
+    penalty.backward()
+    numeric, step = np.empty_like(w), 1e-6
+    for place in np.ndindex(w.shape):
+        ahead, behind = w.copy(), w.copy()
+        ahead[place] += step
+        behind[place] -= step
+        change = penalty_by_hand(ahead, a, x.reshape(5, 6)) - penalty_by_hand(behind, a, x.reshape(5, 6))
+        numeric[place] = change / (2 * step)
+    np.testing.assert_allclose(critic.w.grad, numeric, rtol=1e-6, atol=1e-8)
+    with torch.no_grad():
+        assert gradient_penalty(critic, torch.from_numpy(x)).item() == penalty.item()
+
+
+def test_the_penalty_of_a_plane_is_known_and_zero_at_slope_1():
+    rows = torch.randn(7, 5)
+    for slope in (0.0, 1.0, 3.0):
+        weights = torch.full((5,), slope / 5**0.5, requires_grad=True)
+        penalty = gradient_penalty(lambda x, weights=weights: x @ weights, rows)
+        assert penalty.item() == pytest.approx((slope - 1) ** 2, abs=1e-6)
+        penalty.backward()
+        assert torch.isfinite(weights.grad).all()
+
+
+def test_layer_normalisation_keeps_rows_apart_and_has_no_statistics():
+    critic = build_discriminator(None, (2, 13, 9), 3, layer_norm=True)
+    x = torch.randn(6, 2, 13, 9)
+    assert not list(critic.buffers())
+    together = critic(x)[1]
+    np.testing.assert_allclose([critic(row[None])[1].item() for row in x], together.detach(), rtol=1e-4, atol=1e-6)
+    first = critic.features[0][:2](x).detach().numpy()  # after the first convolution and its normalisation
+    np.testing.assert_allclose(first.mean((1, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(first.std((1, 2, 3)), 1, rtol=1e-3)
+
+
+def test_keeping_statistics_gives_what_training_does_and_leaves_no_trace():
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    before, x = copy.deepcopy(module.state_dict()), torch.randn(8, 3)
+    found = keeping_statistics(module, x)
+    assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
+    torch.testing.assert_close(found, copy.deepcopy(module)(x), rtol=0, atol=0)
+    found[0, 0].backward()
+    assert module[0].weight.grad.abs().sum() > 0
+
+
+def test_what_recoder_and_encoded_networks_give(rng):
+    x = torch.from_numpy(rng.normal(size=(5, 6))).float()
+    encoder, decoder, reencoder = nn.Linear(6, 2), nn.Linear(2, 6), nn.Linear(6, 2)
+    recoding = RecodingAdversarial(Recoder(encoder, decoder, reencoder), Discriminator(nn.Linear(6, 4), 4))
+    made, code, recode = recoding(x)
+    assert recoding.encoder is encoder and recoding.decoder is decoder
+    torch.testing.assert_close(code, encoder(x))
+    torch.testing.assert_close(made, decoder(code))
+    torch.testing.assert_close(recode, reencoder(made))
+    features = nn.Linear(6, 4)
+    outputs = EncodedAdversarial(decoder, Discriminator(features, 4), encoder)(x)
+    for found, expected in zip(outputs, (made, code, features(x), features(made)), strict=True):
+        torch.testing.assert_close(found, expected)

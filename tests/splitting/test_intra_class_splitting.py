@@ -106,7 +106,7 @@ def test_losses_are_the_formulas(network, rng, n_atypical):
     typical, atypical = (torch.from_numpy(rng.normal(size=(n, 6))) for n in (5, n_atypical))
     expected = losses_by_hand(network, typical, atypical)
     criterion = SplittingLoss(nn.Identity(), constraints=True)
-    assert criterion.players == TURNS
+    assert criterion.rounds == {"train": (TURNS,)}
     for turn in TURNS:
         loss = criterion.loss_of(turn, network, typical, atypical)
         assert loss.item() == pytest.approx(expected[turn], rel=1e-12)
@@ -121,7 +121,7 @@ def test_losses_are_the_formulas(network, rng, n_atypical):
 def test_rows_of_one_kind(network, rng):
     typical, none = torch.from_numpy(rng.normal(size=(5, 6))), torch.zeros(0, 6, dtype=torch.float64)
     criterion = SplittingLoss(None, constraints=True)
-    assert criterion.players == ("closeness", "intra_class")
+    assert criterion.rounds == {"train": (("closeness", "intra_class"),)}
     y = torch.sigmoid(network(typical)[0]).detach().numpy()
     assert criterion.loss_of("intra_class", network, typical, none).item() == pytest.approx(-np.log(1 - y).mean())
     assert criterion.loss_of("intra_class", network, none, typical).item() == pytest.approx(-np.log(y).mean())

@@ -1,0 +1,62 @@
+"""How much the rows that a generator makes vary: too little when it has collapsed, too much when it has diverged."""
+
+import warnings
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from ..engine import RandomStream, total_variance
+from ..nn import keeping_statistics
+
+_LEAST, _MOST = 1e-3, 10.0  # of what is made, in units of the variance of the training rows
+_GENERATED = 256  # rows whose variance is looked at
+
+
+@torch.no_grad()
+def generated_variance(net):
+    """Total variance of the rows that the generator makes of random codes, in eval mode."""
+    net.module_.eval()
+    with RandomStream(net.seed).generator() as generator:
+        codes = net.criterion_.random_codes(_GENERATED, generator).to(net.device)
+    with net.private_random():
+        return total_variance([net.module_.generator(codes)])
+
+
+@torch.no_grad()
+def reconstructed_variance_of_batch(net, X):
+    """Total variance of what the module makes of the first batch of rows, in train mode, which leaves no trace.
+
+    In eval mode the running variances of batch normalisation, which begin at 1 whatever the rows, would decide it
+    before training and after few epochs.
+    """
+    net.module_.train()
+    rows = next(iter(net.get_iterator(X)))[0]
+    with net.private_random(RandomStream(net.seed)):
+        return total_variance([keeping_statistics(net.module_, rows)[0]])
+
+
+def warn_of_variance(player, rows, variance, *, of_training_rows, before, remedy):
+    """Warn, for the caller of `fit`, when made rows vary far less or far more than the training rows.
+
+    Less than 1e-3 of it and less than half of what it was before training; or more than 10 times as much and more than
+    twice what it was before.
+
+    Parameters
+    ----------
+    player, rows : str
+        What the warning calls the network and what it makes: "The generator of AnoGAN", "the rows that it makes".
+    variance, of_training_rows, before : float
+        Total variances: of what is made now, of the training rows, of what was made before training.
+    remedy : str
+        What to change, a sentence.
+    """
+    if not of_training_rows:
+        return
+    share = variance / of_training_rows
+    if share < _LEAST and variance < before / 2:
+        found = f"has collapsed: {rows} have {share:.1g} of the variance of the training rows, below {_LEAST:g}"
+    elif share > _MOST and variance > 2 * before:
+        found = f"has diverged: {rows} have {share:.2g} times the variance of the training rows, above {_MOST:g}"
+    else:
+        return
+    warnings.warn(f"{player} {found}. {remedy}", ConvergenceWarning, stacklevel=7)
