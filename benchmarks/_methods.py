@@ -19,7 +19,7 @@ from sklearn_occ.metrics import aupr_score
 from sklearn_occ.pipelines import make_fine_hog_ocsvm, make_hog_ocsvm, make_isolation_forest
 
 PAPER = ("OCSVM", "C-OCSVM", "DAGMM", "D-SVDD", "AnoGAN", "SAE", "CAE", "ConOCC")  # in the order of its table 2
-OURS = (*PAPER, "PCAReconstruction")
+OURS = (*PAPER, "PCAReconstruction", "GANomaly", "FAnoGAN")
 PIPELINES = {
     "HOG-OCSVM": make_hog_ocsvm,
     "FineHOG-OCSVM": make_fine_hog_ocsvm,
@@ -48,10 +48,10 @@ def has_channels(name, kind):
 def params_on(device, name, epochs):
     """What differs from the method's defaults besides seed, epochs, channels and device.
 
-    D-SVDD is pre-trained for as many epochs as it is trained, as by its authors; on the CPU AnoGAN's search has 100
-    steps from one start, not 500 from two.
+    D-SVDD is pre-trained for as many epochs as it is trained, as by its authors, and so is FAnoGAN's generator; on the
+    CPU AnoGAN's search has 100 steps from one start, not 500 from two.
     """
-    if name == "D-SVDD":
+    if name in ("D-SVDD", "FAnoGAN"):
         return {"pretrain_epochs": epochs}
     return {"search_steps": 100, "n_restarts": 1} if name == "AnoGAN" and device == "cpu" else {}
 

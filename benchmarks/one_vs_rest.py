@@ -12,8 +12,8 @@ rows train, the other half and all anomalies test). The seed sets the model, the
 rows --train-rows and --test-rows keep.
 
 Settings are the methods' defaults but for epochs, channels and device, and AnoGAN's search on the CPU (100 steps from
-one start, not 500 from two). D-SVDD is pre-trained for as many epochs as it is trained, PyOD's networks get the same
-number of epochs. Tables are standardised by the training rows for every method. PyOD is optional:
+one start, not 500 from two). D-SVDD and FAnoGAN are pre-trained for as many epochs as they are trained, PyOD's networks
+get the same number of epochs. Tables are standardised by the training rows for every method. PyOD is optional:
 pip install ".[bench]".
 """
 

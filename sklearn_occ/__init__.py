@@ -1,6 +1,6 @@
 """One-class classification of images and tables with scikit-learn estimators trained by PyTorch."""
 
-from .adversarial import AnoGAN
+from .adversarial import AnoGAN, FAnoGAN, GANomaly
 from .density import AEGMM, DAGMM
 from .ensemble import SeedEnsemble
 from .hypersphere import DeepSVDD
@@ -26,6 +26,8 @@ __all__ = [
     "CascadeVAE",
     "ConOCC",
     "DeepSVDD",
+    "FAnoGAN",
+    "GANomaly",
     "IntraClassSplitting",
     "PCAReconstruction",
     "PatchAutoencoder",

@@ -28,6 +28,8 @@ from sklearn_occ import (
     CascadeVAE,
     ConOCC,
     DeepSVDD,
+    FAnoGAN,
+    GANomaly,
     IntraClassSplitting,
     PatchAutoencoder,
     PCAReconstruction,
@@ -54,6 +56,8 @@ QUICK = {
     "TEND": TEND(margin=10.0, pretrain_epochs=1, warm_up_epochs=1, max_epochs=2),
     "AEGMM": AEGMM(autoencoder=CAE(max_epochs=2, lr=1e-3)),
     "AnoGAN": AnoGAN(max_epochs=2, search_steps=5),
+    "GANomaly": GANomaly(max_epochs=2),
+    "FAnoGAN": FAnoGAN(pretrain_epochs=1, max_epochs=2),
     "VAE": VAE(max_epochs=2),
     "CascadeVAE": CascadeVAE(max_epochs=2),
     "CVAD": CVAD(pretrain_epochs=1, max_epochs=2),
@@ -62,7 +66,7 @@ QUICK = {
 }
 DEEP = [name for name in QUICK if name not in ("OCSVM", "PCAReconstruction")]
 ONE_NETWORK = [name for name, estimator in QUICK.items() if isinstance(estimator, BaseDeepOneClass)]
-WITH_ENCODER = [name for name in ONE_NETWORK if hasattr(QUICK[name], "encoder")]  # one loss, which training lowers
+WITH_ENCODER = [name for name in ONE_NETWORK if hasattr(QUICK[name], "decoder")]  # one loss, which training lowers
 REAL_DATA = Path(os.environ.get("SKLEARN_OCC_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 NARROW = {"channels": 4, "autoencoder__channels": 4, "estimator__channels": 4}
 

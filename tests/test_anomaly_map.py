@@ -13,7 +13,7 @@ from sklearn_occ import OCSVM, AnoGAN, DeepSVDD, PCAReconstruction, SeedEnsemble
 from sklearn_occ.preprocessing import ImageScaler
 
 AUTOENCODERS = ["CAE", "SAE", "ConOCC", "ConOCC-joint", "DAGMM", "VAE", "CascadeVAE", "CVAD"]
-RECONSTRUCTING = ["PCAReconstruction", *AUTOENCODERS, "AnoGAN"]
+RECONSTRUCTING = ["PCAReconstruction", *AUTOENCODERS, "AnoGAN", "GANomaly", "FAnoGAN"]
 HYPERSPHERES = ["DeepSVDD", "DeepSVDD-soft"]
 WITH_MAP = [*RECONSTRUCTING, "PatchAutoencoder", *HYPERSPHERES, "SeedEnsemble", "SeedEnsemble-score"]
 SCORED_BY_SQUARED_ERROR = ["PCAReconstruction", "CAE", "SAE", "ConOCC-joint", "VAE", "CascadeVAE"]

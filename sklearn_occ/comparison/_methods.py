@@ -4,7 +4,7 @@ import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..adversarial import AnoGAN
+from ..adversarial import AnoGAN, FAnoGAN, GANomaly
 from ..density import AEGMM, DAGMM
 from ..engine import BaseDeepOneClass
 from ..hypersphere import DeepSVDD
@@ -23,6 +23,8 @@ METHODS = {
     "DAGMM": lambda seed, network: DAGMM(random_state=seed, **network),
     "DeepSVDD": lambda seed, network: DeepSVDD(random_state=seed, **network),
     "AnoGAN": lambda seed, network: AnoGAN(random_state=seed, **network),
+    "GANomaly": lambda seed, network: GANomaly(random_state=seed, **network),
+    "FAnoGAN": lambda seed, network: FAnoGAN(random_state=seed, **network),
     "TEND": lambda seed, network: TEND(random_state=seed, **network),
     "CAE": lambda seed, network: CAE(random_state=seed, **network),
     "SAE": lambda seed, network: SAE(random_state=seed, **network),
@@ -34,6 +36,7 @@ METHODS = {
 }
 _HOURS = {  # of three seeds
     "AnoGAN",  # a search for every row
+    "FAnoGAN",  # six steps for every batch, before its encoder is trained
     "TEND",  # small batches, distorted anew in every epoch
     "IntraClassSplitting",  # three steps for every batch, of twice as many rows
 }

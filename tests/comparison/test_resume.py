@@ -60,7 +60,7 @@ def wait_for(folder, pattern, process):
 
 
 def test_table_csv_and_stored_scores_agree_with_sklearn(tmp_path, capsys):
-    methods = [name for name in _methods.METHODS if name != "AnoGAN"]  # whose search takes minutes
+    methods = [name for name in _methods.METHODS if "AnoGAN" not in name]  # a search, a first stage of minutes
     assert run(tmp_path, "--majority", 3, "--seeds", 2, "--methods", *methods) == 0
     rows = rows_of(tmp_path)
     assert [(row["method"], row["seed"]) for row in rows] == [(m, s) for m in methods for s in "01"]
