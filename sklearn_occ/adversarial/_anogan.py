@@ -102,9 +102,9 @@ class AnoGAN(BaseGenerative):
     Warns
     -----
     ConvergenceWarning
-        When the generator has collapsed: rows generated from 256 random codes have less than 1e-3 of the variance of
-        the training rows, and less than half of what they had before training. Or when it has diverged: more than 10
-        times that variance, and more than twice what they had before.
+        When the generator has collapsed: rows generated from 256 random codes, in train mode, have less than 1e-3 of
+        the variance of the training rows, and less than half of what they had before training. Or when it has diverged:
+        more than 10 times that variance, and more than twice what they had before.
 
     Notes
     -----

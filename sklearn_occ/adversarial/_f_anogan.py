@@ -51,7 +51,8 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
     pretrain_lr : float, default=1e-4
         Learning rate of both, with Adam's betas (0, 0.9). The paper's, as `lr` is; on small sets 1e-3 in both stages
         comes further in as many epochs: on the digits 0, 3, 5 and 8 the mean area under the ROC curve was 80.2 after
-        100 and 100 epochs, and 96.4 with 1e-3 (one seed, 16 channels).
+        100 and 100 epochs, and 96.4 with 1e-3, on PneumoniaMNIST's validation images 68.1 after 30 and 30, and 82.3
+        with 1e-3 (one seed, 16 channels).
     encoder : torch.nn.Module or callable, default=None
         A module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a factory
         `encoder(shape, n_components)` that returns one. None: for images `nn.ConvEncoder`, for a table linear layers
@@ -100,9 +101,9 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
     Warns
     -----
     ConvergenceWarning
-        When the generator has collapsed: rows generated from 256 random codes have less than 1e-3 of the variance of
-        the training rows, and less than half of what they had before training. Or when it has diverged: more than 10
-        times that variance, and more than twice what they had before.
+        When the generator has collapsed: rows generated from 256 random codes, in train mode, have less than 1e-3 of
+        the variance of the training rows, and less than half of what they had before training. Or when it has diverged:
+        more than 10 times that variance, and more than twice what they had before.
 
     Notes
     -----

@@ -68,9 +68,9 @@ class GANomaly(BaseReconstruction):
         most 32; or what a given `encoder` has.
     {channels and output}
     lr : float, default=2e-4
-        Learning rate of both players. The paper's; on small sets 1e-3 comes further in as many epochs: on the digits 0,
-        3, 5 and 8 the mean area under the ROC curve was 86.3 after 200 epochs, and 94.5 with 1e-3 (one seed, 16
-        channels).
+        Learning rate of both players. The paper's; on small sets 1e-3 can come further in as many epochs: on the digits
+        0, 3, 5 and 8 the mean area under the ROC curve was 86.3 after 200 epochs, and 94.5 with 1e-3, on
+        PneumoniaMNIST's validation images 83.2 after 50, and 79.9 with 1e-3 (one seed, 16 channels).
     max_epochs : int, default=1000
         Passes over the training rows. The paper has 15 over sets of tens of thousands.
     batch_size : int, default=64

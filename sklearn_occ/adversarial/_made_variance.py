@@ -12,27 +12,29 @@ _LEAST, _MOST = 1e-3, 10.0  # of what is made, in units of the variance of the t
 _GENERATED = 256  # rows whose variance is looked at
 
 
-@torch.no_grad()
 def generated_variance(net):
-    """Total variance of the rows that the generator makes of random codes, in eval mode."""
-    net.module_.eval()
+    """Total variance of the rows that the generator makes of random codes."""
     with RandomStream(net.seed).generator() as generator:
         codes = net.criterion_.random_codes(_GENERATED, generator).to(net.device)
-    with net.private_random():
-        return total_variance([net.module_.generator(codes)])
+    return total_variance([_made_in_training(net, net.module_.generator, codes)])
+
+
+def reconstructed_variance_of_batch(net, X):
+    """Total variance of what the module makes of the first batch of rows."""
+    rows = next(iter(net.get_iterator(X)))[0]
+    return total_variance([_made_in_training(net, net.module_, rows)[0]])
 
 
 @torch.no_grad()
-def reconstructed_variance_of_batch(net, X):
-    """Total variance of what the module makes of the first batch of rows, in train mode, which leaves no trace.
+def _made_in_training(net, module, rows):
+    """`module(rows)` in train mode, which leaves no trace.
 
-    In eval mode the running variances of batch normalisation, which begin at 1 whatever the rows, would decide it
-    before training and after few epochs.
+    In eval mode the running variances of batch normalisation, which begin at 1 whatever the rows, would decide how much
+    it varies before training and after few epochs.
     """
     net.module_.train()
-    rows = next(iter(net.get_iterator(X)))[0]
     with net.private_random(RandomStream(net.seed)):
-        return total_variance([keeping_statistics(net.module_, rows)[0]])
+        return keeping_statistics(module, rows)
 
 
 def warn_of_variance(player, rows, variance, *, of_training_rows, before, remedy):
