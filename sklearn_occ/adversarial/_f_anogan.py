@@ -49,7 +49,7 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
     pretrain_epochs : int, default=300
         Epochs of generator and critic, at least 1. The authors have 7 over a very large set of patches.
     pretrain_lr : float, default=1e-4
-        Learning rate of both, with Adam's betas (0, 0.9). The paper's, as `lr` is; on small sets 1e-3 in both stages
+        Learning rate of both, with Adam's betas (0, 0.9). The authors', as `lr` is; on small sets 1e-3 in both stages
         comes further in as many epochs: on the digits 0, 3, 5 and 8 the mean area under the ROC curve was 80.2 after
         100 and 100 epochs, and 96.4 with 1e-3, on PneumoniaMNIST's validation images 68.1 after 30 and 30, and 82.3
         with 1e-3 (one seed, 16 channels).
@@ -93,9 +93,6 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
     output_activation_ : str
         "sigmoid" or "linear".
     {deep attributes}
-        Rows of the first stage also have `train_discriminator_loss` with its terms, `train_wasserstein_loss` and
-        `train_penalty_loss` (weighted), and `train_generator_loss`; those of the second `train_residual_loss` and
-        `train_discrimination_loss` (weighted), whose sum is `train_loss`.
     {threshold attributes}
 
     Warns
@@ -109,14 +106,16 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
     -----
     `warm_start` adds epochs of the encoder.
 
-    The losses of the first stage have no level to reach; minus `train_wasserstein_loss` estimates the distance of made
-    rows from real ones, and falls as these get better.
+    Rows of `history_` have the terms that are lowered, weighted: in the first stage `train_wasserstein_loss` and
+    `train_penalty_loss`, which add up to `train_discriminator_loss`, and `train_generator_loss`; in the second
+    `train_residual_loss` and `train_discrimination_loss`. Minus `train_wasserstein_loss` estimates the distance of made
+    rows from real ones; the other losses of the first stage have no level to reach.
 
     References
     ----------
-    Schlegl et al. (2019), f-AnoGAN: fast unsupervised anomaly detection with generative adversarial networks, sections
-    2.1 to 2.3. Gulrajani et al. (2017), Improved training of Wasserstein GANs, algorithm 1, for the first stage; there
-    each step of the critic has other rows. The networks are those of `sklearn_occ.nn`, where the authors have residual
+    Schlegl et al. (2019), f-AnoGAN: fast unsupervised anomaly detection with generative adversarial networks. Gulrajani
+    et al. (2017), Improved training of Wasserstein GANs, algorithm 1, for the first stage; there each step of the
+    critic has other rows. The networks are those of `sklearn_occ.nn`, where the authors have residual
     ones. Codes of the encoder are not bounded, where theirs end in a hyperbolic tangent, which leaves codes beyond 1
     out that the generator was trained on; with it the four digits above had 96.1 after as long with 1e-3. A baseline in
     Guo, Medical image analysis with deep learning under limited supervision (doctoral thesis), section 4.1.
