@@ -49,9 +49,9 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
     pretrain_epochs : int, default=300
         Epochs of generator and critic, at least 1. The authors have 7 over a very large set of patches.
     pretrain_lr : float, default=1e-4
-        Learning rate of both, with Adam's betas (0, 0.9). The authors', as `lr` is; small sets need many epochs with it,
-        or 1e-3 in both stages: on the digits 0, 3, 5 and 8 the mean area under the ROC curve was 80.2 after 100 and 100
-        epochs, 92.2 after 300 and 300, and with 1e-3 96.4 after 100 and 100; on PneumoniaMNIST's validation images
+        Learning rate of both, with Adam's betas (0, 0.9). The authors', as `lr` is; small sets need many epochs with
+        it, or 1e-3 in both stages: on the digits 0, 3, 5 and 8 the mean area under the ROC curve was 80.2 after 100 and
+        100 epochs, 92.2 after 300 and 300, and with 1e-3 96.4 after 100 and 100; on PneumoniaMNIST's validation images
         68.1 after 30 and 30, and 82.3 with 1e-3 (one seed, 16 channels).
     encoder : torch.nn.Module or callable, default=None
         A module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a factory
