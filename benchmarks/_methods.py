@@ -19,7 +19,7 @@ from sklearn_occ.metrics import aupr_score
 from sklearn_occ.pipelines import make_fine_hog_ocsvm, make_hog_ocsvm, make_isolation_forest
 
 PAPER = ("OCSVM", "C-OCSVM", "DAGMM", "D-SVDD", "AnoGAN", "SAE", "CAE", "ConOCC")  # in the order of its table 2
-OURS = (*PAPER, "PCAReconstruction", "GANomaly", "FAnoGAN")
+OURS = (*PAPER, "PCAReconstruction", "AEGMM", "VAE", "CascadeVAE", "CVAD", "TEND", "ICS", "GANomaly", "FAnoGAN")
 PIPELINES = {
     "HOG-OCSVM": make_hog_ocsvm,
     "FineHOG-OCSVM": make_fine_hog_ocsvm,
@@ -31,7 +31,8 @@ PEERS = ("HOG-OCSVM", "FineHOG-OCSVM", *SCIKIT_LEARN, *PYOD)
 
 FIGURES = ("auc", "aupr_majority", "aupr_minority")
 
-_CLASSES = {"C-OCSVM": "COCSVM", "D-SVDD": "DeepSVDD"}
+_CLASSES = {"C-OCSVM": "COCSVM", "D-SVDD": "DeepSVDD", "ICS": "IntraClassSplitting"}
+_TWO_STAGES = ("D-SVDD", "FAnoGAN", "CVAD", "TEND", "ICS")
 _WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction", *PIPELINES, *SCIKIT_LEARN}
 
 
@@ -48,10 +49,10 @@ def has_channels(name, kind):
 def params_on(device, name, epochs):
     """What differs from the method's defaults besides seed, epochs, channels and device.
 
-    D-SVDD is pre-trained for as many epochs as it is trained, as by its authors, and so is FAnoGAN's generator; on the
-    CPU AnoGAN's search has 100 steps from one start, not 500 from two.
+    Networks with a stage before the last one have as many epochs in either, as D-SVDD has by its authors; on the CPU
+    AnoGAN's search has 100 steps from one start, not 500 from two.
     """
-    if name in ("D-SVDD", "FAnoGAN"):
+    if name in _TWO_STAGES:
         return {"pretrain_epochs": epochs}
     return {"search_steps": 100, "n_restarts": 1} if name == "AnoGAN" and device == "cpu" else {}
 
@@ -111,7 +112,7 @@ def make(name, *, seed, epochs, channels, device, kind, n_features, checkpoint=N
     network = {"max_epochs": epochs, "device": device, "checkpoint": checkpoint}
     if kind == "images":
         network["channels"] = channels
-    if name == "C-OCSVM":
+    if name in ("C-OCSVM", "AEGMM"):
         return detector(autoencoder=sklearn_occ.CAE(**network), random_state=seed, **params)
     return detector(random_state=seed, **network, **params)
 

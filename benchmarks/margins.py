@@ -1,0 +1,121 @@
+"""TEND's margin: areas under the ROC curve at the thesis' three, on digits and PneumoniaMNIST's validation images.
+
+    python benchmarks/margins.py --jobs 2
+    python benchmarks/margins.py --table-only
+
+digits is one-vs-rest, each class in turn, split by the seed. pneumoniamnist trains on the 1214 normal training images
+and reports the AUC of the validation images; its test images are not used. "probability" and "distance" are the two
+parts of the score alone. Settings are the defaults but for channels and epochs, which are those of either stage.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import _cells
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+
+from sklearn_occ import TEND
+from sklearn_occ.datasets import fetch_pneumoniamnist, load_one_class_digits
+
+DATA = {"digits": tuple(range(10)), "pneumoniamnist": (None,)}
+MARGINS = (150, 250, 500)  # R, on the scale of squared distances
+FIGURES = ("score", "probability", "distance")
+
+
+def load(cell):
+    """Training rows, rows to judge and their labels."""
+    if cell["data"] == "digits":
+        data = load_one_class_digits(cell["class"], random_state=cell["seed"])
+        return data.X_train, data.X_test, data.y_test
+    data = fetch_pneumoniamnist()
+    return data.X_train, data.X_val, data.y_val
+
+
+def compute(cell, checkpoint):
+    X_train, X, y = load(cell)
+    occ = TEND(
+        margin=cell["margin"],
+        pretrain_epochs=cell["epochs"],
+        max_epochs=cell["epochs"],
+        channels=cell["channels"],
+        random_state=cell["seed"],
+        device=cell["device"],
+        checkpoint=checkpoint,
+    )
+    started = time.perf_counter()
+    occ.fit(X_train)
+    seconds = time.perf_counter() - started
+    if occ.net_.interrupted_:
+        raise KeyboardInterrupt
+    probability, distance = occ.score_parts(X)
+    scores = {"score": occ.score_samples(X), "probability": -probability, "distance": -distance}
+    return {
+        "figures": {name: float(roc_auc_score(y == 1, scores[name])) for name in FIGURES},
+        "fit_seconds": seconds,
+    }
+
+
+def cells_of(args, data, margin):
+    return [
+        {
+            "experiment": "margins",
+            "data": data,
+            **({} if majority is None else {"class": majority}),
+            "method": "TEND",
+            "margin": margin,
+            "seed": seed,
+            "epochs": args.epochs,
+            "channels": args.channels,
+            "device": args.device,
+        }
+        for seed in range(args.seeds)
+        for majority in DATA[data]
+    ]
+
+
+def number(args, cells, figure):
+    """Mean over classes, ± over seeds; "-" unless every cell is there."""
+    found = _cells.figures(cells, args.output, figure)
+    if len(found) < len(cells):
+        return "-"
+    return _cells.mean_std(np.reshape(found, (args.seeds, -1)).mean(axis=1).tolist(), args.seeds)
+
+
+def parse():
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--channels", type=int, default=16, help="of the first layer")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default=device)
+    parser.add_argument("--output", type=Path, default=Path("results/margins"))
+    parser.add_argument("--table-only", action="store_true", help="compute nothing")
+    return parser.parse_args()
+
+
+def main():
+    args = parse()
+    cells = [cell for data in args.data for margin in MARGINS for cell in cells_of(args, data, margin)]
+    n_errors = 0 if args.table_only else _cells.run(cells, compute, args.output, args.jobs)
+    print(
+        f"\nAUC (%), mean over classes ± standard deviation over {args.seeds} seeds; {args.epochs} + {args.epochs} epochs"
+    )
+    rows = [
+        [data, margin, *(number(args, cells_of(args, data, margin), figure) for figure in FIGURES)]
+        for data in args.data
+        for margin in MARGINS
+    ]
+    _cells.print_table(["data", "margin", *FIGURES], rows)
+    _cells.missing(cells, args.output)
+    print(f"\nComputed with: {_cells.machines(cells, args.output)}")
+    sys.exit(bool(n_errors))
+
+
+if __name__ == "__main__":
+    main()
