@@ -104,8 +104,8 @@ def main():
     cells = [cell for data in args.data for margin in MARGINS for cell in cells_of(args, data, margin)]
     n_errors = 0 if args.table_only else _cells.run(cells, compute, args.output, args.jobs)
     print(
-        f"\nAUC (%), mean over classes ± standard deviation over {args.seeds} seeds; {args.epochs} epochs in either stage, "
-        f"{args.channels} channels"
+        f"\nAUC (%), mean over classes ± standard deviation over {args.seeds} seeds; {args.epochs} epochs in either "
+        f"stage, {args.channels} channels"
     )
     rows = [
         [data, margin, *(number(args, cells_of(args, data, margin), figure) for figure in FIGURES)]
