@@ -10,11 +10,12 @@ from ._drawing import DrawingNet
 from ._net import LAST_STAGE, OneClassNet
 from ._seeding import RandomStream
 from ._stacked import StackingError, fit_stacked, runs_on_cuda
-from ._statistics import all_codes, count_distinct, reconstructed_variance, total_variance
+from ._statistics import LEAST_DISTINCT, all_codes, count_distinct, reconstructed_variance, total_variance
 from ._streaming import HostRows
 
 __all__ = [
     "LAST_STAGE",
+    "LEAST_DISTINCT",
     "AdversarialNet",
     "BaseAutoencoder",
     "BaseCodes",

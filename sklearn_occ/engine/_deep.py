@@ -166,8 +166,8 @@ class BaseDeepOneClass(BaseOneClass):
             if net.interrupted_:
                 raise KeyboardInterrupt("the processes that train one net were interrupted at different steps.")
             net.processes.wait()  # for the one that writes the checkpoint
-        self._check_trained(net, X)
         self.net_ = net
+        self._check_trained(net, X)
         if net.interrupted_:
             warnings.warn(
                 f"{type(self).__name__}.fit was interrupted after {net.epochs_[LAST_STAGE] - self._epochs_before} of "

@@ -2,6 +2,8 @@
 
 import torch
 
+LEAST_DISTINCT = 0.95  # share of the distinct rows with a value of their own, where a network has not collapsed
+
 
 def all_codes(net, X):
     """Codes of all rows in eval mode, float64 (n, n_components)."""

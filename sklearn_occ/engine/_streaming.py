@@ -48,8 +48,8 @@ class HostRows:
         return len(self._X)
 
     def __getitem__(self, rows):
-        """Return some rows as a tensor on the device."""
-        return resident(self._X[rows], self.device)
+        """Return some rows as a tensor on the device; `rows` as for an array or, on the host, for a tensor."""
+        return resident(self._X[rows.numpy() if isinstance(rows, torch.Tensor) else rows], self.device)
 
     def copy_(self, rows):
         """Replace all rows by those of a tensor."""

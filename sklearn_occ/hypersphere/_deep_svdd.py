@@ -11,12 +11,19 @@ from torch import nn
 
 from .._anomaly_map import SMOOTHING, anomaly_maps
 from .._docstrings import with_shared_docs
-from ..engine import BaseAutoencoder, RandomStream, all_codes, count_distinct, total_variance
+from ..engine import (
+    LAST_STAGE,
+    LEAST_DISTINCT,
+    BaseAutoencoder,
+    RandomStream,
+    all_codes,
+    count_distinct,
+    total_variance,
+)
 from ._gradient_map import GradientMap
 from ._hypersphere_loss import HypersphereLoss
 
 _WARM_UP = 10  # epochs before the radius is first set
-_DISTINCT = 0.95  # share of distinct rows with a distance of their own
 _LEAST_RESPONSE = 1e-3  # of the code to shuffled values, see `_response_to_shuffling`
 _MOST_SHUFFLED = 1000  # rows
 
@@ -235,7 +242,7 @@ class DeepSVDD(BaseAutoencoder):
         return [("radius", RadiusSchedule())] if self.objective == "soft-boundary" else []
 
     def _train(self, net, X, X_valid):
-        if not net.epochs_.get("train"):
+        if not net.epochs_.get(LAST_STAGE):
             net.module_.pretrains = True
             net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
             net.module_.pretrains = False
@@ -248,10 +255,10 @@ class DeepSVDD(BaseAutoencoder):
 
     def _warn_of_collapse(self, net, X, codes):
         n_distinct, n_rows = len(net.criterion_.distances(codes).unique()), len(X)
-        if n_distinct < _DISTINCT * n_rows:  # duplicates among the rows are no sign
+        if n_distinct < LEAST_DISTINCT * n_rows:  # duplicates among the rows are no sign
             n_rows = count_distinct(x for x, _ in net.get_iterator(X))
         response = self._response_to_shuffling(net, X[:_MOST_SHUFFLED])
-        if response < _LEAST_RESPONSE or n_distinct < _DISTINCT * n_rows:
+        if response < _LEAST_RESPONSE or n_distinct < LEAST_DISTINCT * n_rows:
             warnings.warn(
                 f"{type(self).__name__} has collapsed: shuffled rows are away from the centre by {response:.1g} of "
                 f"what their values differ, expected at least {_LEAST_RESPONSE:g}, and the {n_rows} distinct training "
@@ -301,7 +308,7 @@ class RadiusSchedule(Callback):
     """Set the radius before each epoch of the last stage: to 0 for ten epochs, then from all training rows."""
 
     def on_epoch_begin(self, net, dataset_train, **kwargs):
-        if net.epochs_.get("train", 0) < _WARM_UP:
+        if net.epochs_.get(LAST_STAGE, 0) < _WARM_UP:
             net.criterion_.squared_radius.fill_(0)
         else:
             net.criterion_.set_radius(all_codes(net, dataset_train))

@@ -153,4 +153,4 @@ class StructuralLoss(ReconstructionLoss):
 
     def score(self, outputs, x):
         """Score of each row, (b,)."""
-        return self.similarity(outputs[0], x)
+        return self.similarity(x, outputs[0])

@@ -4,18 +4,16 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn import Module
 
 from .._docstrings import with_shared_docs
-from ..engine import BaseAutoencoder
+from ..engine import LAST_STAGE, LEAST_DISTINCT, BaseAutoencoder, as_network_input, count_distinct
 from ..nn import StructuralSimilarity, build_encoder
 from ._split_rows import SplitRows, SplittingNet
 from ._splitting_loss import NegativeSquaredError, SplittingLoss, SplittingNetwork, UsersSimilarity
 
-_DISTINCT = 0.95  # share of distinct rows with a score of their own
 _MOST_COMPARED = 1000  # rows
 _FEWEST_ROWS = 4  # two of each kind, which make pairs
 
@@ -41,10 +39,11 @@ class IntraClassSplitting(BaseAutoencoder):
     `sum_j (x'_j - x_j)^2`, and the rows are split by its reconstructions in eval mode. Then the backbone and `w`, `b`,
     `v`, `c` are trained: for each batch one step with each of the three losses, in that order. A batch has `batch_size`
     typical rows and as many atypical ones, or all of them if there are fewer; the pairs are those of neighbours in the
-    shuffled batch. A pass takes every typical row once. The similarity of x and x' is::
+    shuffled batch. A pass takes every typical row once, but for a last batch of a single row. The similarity of x and
+    x' is::
 
-        "ssim"   mean over inner pixels of SSIM(x', x), as in `CAE(score_function="ssim")`
-        "mse"    -mean_j (x'_j - x_j)^2
+        "ssim"   mean over inner pixels of SSIM(x, x'), as in `CAE(score_function="ssim")`
+        "mse"    -mean_j (x_j - x'_j)^2
 
     The paper's variants: `constraints=False` is its NNwDS, a classifier of the split without closeness and
     dispersion; `rho=None, constraints=False` its NaiveNN, whose rows all have the same label.
@@ -91,7 +90,8 @@ class IntraClassSplitting(BaseAutoencoder):
         are those of the last sample of patches.
     split_threshold_ : float
         Up to this similarity a row is atypical: that of the most similar atypical row. Rows held out are split by it
-        for `valid_loss`. -inf with `rho=None`.
+        for `valid_loss`, whose pairs are neighbours among all typical, or all atypical, rows held out; where there are
+        fewer than two of a kind, its term is 0. -inf with `rho=None`.
     n_components_ : int
         Width of the features, which `transform` gives.
     output_activation_ : str
@@ -219,7 +219,8 @@ class IntraClassSplitting(BaseAutoencoder):
         return SplittingNetwork(backbone, self.n_components_, autoencoder, self.constraints)
 
     def _make_criterion(self):
-        return SplittingLoss(None if self.rho is None else self._make_similarity(), self.constraints)
+        similarity = self._make_similarity()  # which refuses "ssim" of a table
+        return SplittingLoss(None if self.rho is None else similarity, self.constraints)
 
     def _make_similarity(self):
         if callable(self.similarity):
@@ -249,27 +250,20 @@ class IntraClassSplitting(BaseAutoencoder):
                 "pretrain_epochs=0 leaves the autoencoder that splits the rows untrained; pass trained modules as "
                 "encoder and decoder, or set pretrain_epochs to at least 1."
             )
-        if not net.epochs_.get("train"):
+        if not net.epochs_.get(LAST_STAGE):
             net.module_.pretrains = True
             net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
             net.module_.pretrains = False
         net.freeze("autoencoder")
-        rows = SplitRows(X, max(2, round(self.rho * len(X))), net.similarities)
-        net.criterion_.threshold.fill_(rows.threshold)
+        rows = SplitRows(X, max(2, round(self.rho * len(X))), net.similarities, net.criterion_.threshold)
         super()._train(net, rows, X_valid)
         self.atypical_indices_ = self._training_rows[rows.atypical.numpy()]
 
     def _check_trained(self, net, X):
-        rows = X[:_MOST_COMPARED].cpu().numpy()
-        in_double = self.image_shape_ is None and net.is_plain_in_eval_  # as rows are scored
-        scores = net.evaluate(
-            rows,
-            net.criterion_.score,
-            block_size=self._block_size(),
-            dtype=torch.float64 if in_double else torch.float32,
-        )
-        n_scores, n_rows = len(np.unique(scores)), len(np.unique(rows, axis=0))
-        if n_scores < _DISTINCT * n_rows:
+        rows = X[:_MOST_COMPARED]
+        n_scores = len(np.unique(self._score_samples(rows.cpu().numpy())))
+        n_rows = count_distinct([as_network_input(rows)])
+        if n_scores < LEAST_DISTINCT * n_rows:
             warnings.warn(
                 f"The features of {type(self).__name__} have collapsed: {n_rows} different training rows have "
                 f"{n_scores} different scores. Lower lr, now {self.lr:g}, or max_epochs, now {self.max_epochs}.",

@@ -4,7 +4,7 @@ from itertools import islice
 
 import torch
 
-from ..engine import AdversarialNet, HostRows, ResidentBatches, as_network_input
+from ..engine import LAST_STAGE, AdversarialNet, ResidentBatches, as_network_input
 
 
 class SplitRows:
@@ -18,19 +18,20 @@ class SplitRows:
         How many are atypical.
     similarity_of : callable
         `similarity_of(X)` returns (n,) values, float64.
+    threshold : tensor, a float64 scalar
+        What each split sets to the similarity of its most similar atypical row.
 
     Attributes
     ----------
     typical, atypical : LongTensor
         Numbers of the rows of each kind, ascending.
-    threshold : float
-        Similarity of the most similar atypical row.
     """
 
-    def __init__(self, X, n_atypical, similarity_of):
+    def __init__(self, X, n_atypical, similarity_of, threshold):
         self.X = X
         self.n_atypical = n_atypical
         self.similarity_of = similarity_of
+        self.threshold = threshold
         self.shape = X.shape
         self._split()
 
@@ -39,7 +40,7 @@ class SplitRows:
 
     def __getitem__(self, rows):
         """Some rows on the device; `rows` is a LongTensor."""
-        return self.X[rows.numpy() if isinstance(self.X, HostRows) else rows.to(self.X.device)]
+        return self.X[rows]
 
     def copy_(self, rows):
         """Replace all rows by those of a tensor, and split these."""
@@ -51,14 +52,15 @@ class SplitRows:
         self.atypical, self.typical = (
             part.sort().values for part in (order[: self.n_atypical], order[self.n_atypical :])
         )
-        self.threshold = float(similarity[self.n_atypical - 1])
+        self.threshold.copy_(similarity[self.n_atypical - 1])
 
 
 class SplitBatches:
     """Iterate over `(x, n_typical)`: that many typical rows, and behind them atypical ones.
 
-    A pass takes each typical row once, in the order of `ResidentBatches`, `batch_size` at a time. As many atypical rows
-    come with them, or all if there are fewer; a row comes again when all others have.
+    A pass takes the typical rows in the order of `ResidentBatches`, `batch_size` at a time, each once but for a last
+    single one. As many atypical rows come with them, or all if there are fewer: they are shuffled, cut into batches
+    and, when these are used up, shuffled anew; rows that fill no batch wait for the next shuffle.
 
     Parameters
     ----------
@@ -116,31 +118,45 @@ class SplittingNet(AdversarialNet):
             return SplitBatches(dataset, self.batch_size, self.stream_)
         return super().get_iterator(dataset, training)
 
-    def run_compiled(self, method, *args):
-        """As in any net; batches of rows held out are mixed in any proportion, each of which would be compiled anew."""
-        return super().run_compiled(method, *args) if self.module_.training else method(*args)
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """One pass; rows held out are one batch, whose pairs and kinds do not depend on `batch_size`."""
+        if iterator is not None and not training and self.stage_ == LAST_STAGE:
+            iterator = [(iterator.X, None)]
+        super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
 
     @torch.no_grad()
     def similarities(self, X):
         """Similarity of all rows to their reconstructions, (n,) on the device."""
         return torch.cat(
-            [self.criterion_.similarity(outputs[0], x) for outputs, x in self.sweep(X, self.module_.autoencoder)]
+            [self.criterion_.similarity(x, outputs[0]) for outputs, x in self.sweep(X, self.module_.autoencoder)]
         )
 
     def _drawn_for(self, batch, generator):
         x, n_typical = batch
-        if n_typical is None:  # rows held out, or nothing is split
-            atypical = self._is_atypical(x)
-            return x[~atypical], x[atypical]
+        if not self.module_.training:
+            return self._outputs_by_kind(x)
+        if n_typical is None:  # nothing is split
+            n_typical = len(x)
         return x[:n_typical], x[n_typical:]
 
-    @torch.no_grad()
+    def _loss_of(self, player, drawn):
+        if not self.module_.training:
+            return self.criterion_.loss_of_outputs(player, self.module_, *drawn)
+        return super()._loss_of(player, drawn)
+
+    def _outputs_by_kind(self, X):
+        """Logits and features of all rows held out, the typical ones first, and how many these are."""
+        found = [(*self.infer(x), self._is_atypical(x)) for x, _ in self.get_iterator(X)]
+        logit, z, atypical = (torch.cat(parts) for parts in zip(*found, strict=True))
+        order = atypical.to(torch.uint8).argsort(stable=True)
+        return logit[order], z[order], int((~atypical).sum())
+
     def _is_atypical(self, x):
         if self.module_.autoencoder is None:
             return torch.zeros(len(x), dtype=torch.bool, device=x.device)
         with self.private_random():
             outputs = self.module_.autoencoder(x if self.is_plain_in_eval_ else x.clone())
-        return self.criterion_.similarity(outputs[0], x) <= self.criterion_.threshold
+        return self.criterion_.similarity(x, outputs[0]) <= self.criterion_.threshold
 
     def _weights_of(self, player):
         return self.module_.named_parameters()

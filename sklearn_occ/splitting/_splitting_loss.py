@@ -50,7 +50,7 @@ class SplittingLoss(nn.Module):
     Parameters
     ----------
     similarity : torch.nn.Module or None
-        `similarity(reconstruction, x)`, (b,) float64.
+        `similarity(x, reconstruction)`, (b,) float64.
     constraints : bool
         Whether distances are constrained.
 
@@ -77,8 +77,10 @@ class SplittingLoss(nn.Module):
 
     def loss_of(self, player, module, typical, atypical):
         """Loss of a step, a scalar; both kinds pass the network, so that batch normalisation sees the same mixture."""
-        logit, z = module(torch.cat([typical, atypical]))
-        n_typical = len(typical)
+        return self.loss_of_outputs(player, module, *module(torch.cat([typical, atypical])), len(typical))
+
+    def loss_of_outputs(self, player, module, logit, z, n_typical):
+        """Loss of a step from what the module gives, the typical rows first; 0 where there is no pair."""
         if player == "intra_class":
             return intra_class_loss(logit[:n_typical], logit[n_typical:])
         pairs = z[:n_typical] if player == "closeness" else z[n_typical:]
@@ -105,8 +107,8 @@ def intra_class_loss(typical, atypical):
 class NegativeSquaredError(nn.Module):
     """Minus the mean squared error of each row, (b, ...) twice -> (b,), in float64."""
 
-    def forward(self, reconstruction, x):
-        return -squared_error(reconstruction.double(), x.double()) / x[0].numel()
+    def forward(self, x, reconstruction):
+        return -squared_error(x.double(), reconstruction.double()) / x[0].numel()
 
 
 class UsersSimilarity(nn.Module):
@@ -122,7 +124,7 @@ class UsersSimilarity(nn.Module):
         super().__init__()
         self.function = function
 
-    def forward(self, reconstruction, x):
+    def forward(self, x, reconstruction):
         found = np.asarray(self.function(*(rows.double().cpu().numpy() for rows in (x, reconstruction))), float)
         if found.shape != (len(x),) or not np.isfinite(found).all():
             raise ValueError(

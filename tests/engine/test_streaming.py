@@ -57,6 +57,15 @@ def rows_of(batches):
     return [x[:, 0].tolist() for x, _ in batches]
 
 
+@pytest.mark.parametrize("rows", [[3], [4, 0, 2]])
+def test_rows_are_taken_by_arrays_and_tensors_of_numbers(rows):
+    X = numbered(5)
+    for numbers in (np.array(rows), torch.tensor(rows)):
+        taken = HostRows(X, "cpu")[numbers]
+        np.testing.assert_array_equal(taken, X[rows])
+        assert taken.dtype == torch.float32
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
 @pytest.mark.parametrize(("n", "batch_size"), [(200, 8), (201, 8), (203, 8), (240, 1), (39, 20), (200, 90), (121, 120)])
 def test_every_row_once_an_epoch_in_the_order_of_resident_rows(n, batch_size, dtype, small_buffers):

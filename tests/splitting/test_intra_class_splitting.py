@@ -223,8 +223,9 @@ def test_how_many_are_atypical(rho, n, expected, X, blobs):
     assert len(quick("IntraClassSplitting", rho=rho).fit(blobs(n)).atypical_indices_) == expected
 
 
-def test_rows_held_out_are_split_by_the_threshold(table):
-    occ = quick("IntraClassSplitting", rho=0.3, validation_fraction=0.4).fit(table)
+@pytest.mark.parametrize("batch_size", [64, 3])
+def test_rows_held_out_are_split_by_the_threshold_whatever_a_batch_holds(batch_size, table):
+    occ = quick("IntraClassSplitting", rho=0.3, validation_fraction=0.4, batch_size=batch_size).fit(table)
     held_out = np.setdiff1d(np.arange(50), occ._training_rows)
     rows = table[held_out]
     is_atypical = split_by_hand(occ, rows, minus_mse) <= occ.split_threshold_
@@ -232,6 +233,16 @@ def test_rows_held_out_are_split_by_the_threshold(table):
     parts = [torch.from_numpy(rows[mask]).float() for mask in (~is_atypical, is_atypical)]
     for turn, loss in losses_by_hand(occ.net_.module_, *parts).items():
         assert occ.history_[-1][f"valid_{turn}_loss"] == pytest.approx(loss, rel=1e-4)
+    assert occ.history_[-1]["valid_loss"] == pytest.approx(
+        sum(occ.history_[-1][f"valid_{turn}_loss"] for turn in TURNS)
+    )
+
+
+def test_rows_held_out_where_nothing_is_split(table):
+    occ = quick("IntraClassSplitting", rho=None, validation_fraction=0.4, batch_size=8).fit(table)
+    typical = torch.from_numpy(table[np.setdiff1d(np.arange(50), occ._training_rows)]).float()
+    expected = losses_by_hand(occ.net_.module_, typical, typical)["closeness"]
+    assert occ.history_[-1]["valid_closeness_loss"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_without_constraints_and_without_a_split(X):
@@ -307,8 +318,11 @@ def test_a_users_backbone(X):
 def test_what_is_refused(X, table):
     with pytest.raises(ValueError, match="3 majority rows to train on, expected at least 4, two of each kind"):
         quick("IntraClassSplitting").fit(table[:3])
-    with pytest.raises(ValueError, match=r"similarity='ssim' compares images, but X is a table; set similarity='mse'"):
-        quick("IntraClassSplitting", similarity="ssim").fit(table)
+    for rho in (0.1, None):
+        with pytest.raises(
+            ValueError, match="similarity='ssim' compares images, but X is a table; .* similarity='mse'"
+        ):
+            quick("IntraClassSplitting", similarity="ssim", rho=rho).fit(table)
     for similarity in (lambda x, made: made - x, lambda x, made: np.full(len(x), np.nan)):
         with pytest.raises(ValueError, match=r"similarity returned an array of shape .* return one number a row"):
             quick("IntraClassSplitting", similarity=similarity).fit(X)
@@ -330,6 +344,7 @@ def test_patches_are_split_anew_when_they_are_renewed(blobs):
             rows = dataset_train
             similarity = net.similarities(rows.X)
             assert similarity[rows.atypical].max() <= similarity[rows.typical].min()
+            assert net.criterion_.threshold == similarity[rows.atypical].max()
             assert len(rows.atypical) == 12
             seen.append(rows.X.clone())
 

@@ -12,7 +12,8 @@ def rows_of(n, n_atypical, on_host=False):
     """Rows whose value is their number; the odd ones are least alike."""
     X = np.arange(n, dtype=np.float32)[:, None]
     X = HostRows(X, "cpu") if on_host else torch.from_numpy(X)
-    return SplitRows(X, n_atypical, lambda X: X[:].squeeze(1).double() - 1000 * (X[:].squeeze(1) % 2))
+    threshold = torch.tensor(0.0, dtype=torch.float64)
+    return SplitRows(X, n_atypical, lambda X: X[:].squeeze(1).double() - 1000 * (X[:].squeeze(1) % 2), threshold)
 
 
 def one_pass(rows, batch_size, stream):
@@ -24,8 +25,10 @@ def test_the_least_alike_are_atypical():
     assert rows.atypical.tolist() == [1, 3, 5]
     assert rows.typical.tolist() == [0, 2, 4, *range(6, 20)]
     assert rows.threshold == 5 - 1000
-    rows.copy_(torch.arange(20.0).flip(0)[:, None])
-    assert rows.atypical.tolist() == [14, 16, 18]  # the values 1, 3 and 5 again
+    threshold = rows.threshold
+    rows.copy_(torch.arange(20.0, 40.0).flip(0)[:, None])
+    assert rows.atypical.tolist() == [14, 16, 18]  # the values 21, 23 and 25
+    assert threshold == 25 - 1000
 
 
 @pytest.mark.parametrize("on_host", [False, True])
