@@ -5,11 +5,18 @@ from abc import abstractmethod
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._contract import BaseOneClass
 from ._input import as_array, as_taken_by
+from ._interruption import was_interrupted
 from ._seeds import seed_unset
+
+
+def _has_way_back(self):
+    first = getattr(self, "autoencoder_", self.autoencoder)
+    return hasattr(self._default_autoencoder if first is None else first, "inverse_transform")
 
 
 class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
@@ -43,14 +50,22 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
         check_is_fitted(self)
         return self._codes(self._read_X(X, reset=False))
 
+    @available_if(_has_way_back)
     def inverse_transform(self, X):
-        """Rows from codes, as the first stage gives them, in the layout that was fitted."""
+        """Rows from codes, as the first stage gives them, in the layout that was fitted.
+
+        Available where the first stage has `inverse_transform`.
+        """
         check_is_fitted(self)
         rows = np.asarray(self.autoencoder_.inverse_transform(X))
         return rows.reshape(len(rows), *self._row_shape)
 
+    @available_if(_has_way_back)
     def reconstruct(self, X):
-        """What the first stage makes of each row, `D(E(x))`, in the layout of `X`."""
+        """What the first stage makes of each row, `D(E(x))`, in the layout of `X`.
+
+        Available where the first stage has `inverse_transform`.
+        """
         return self.inverse_transform(self.transform(X)).reshape(as_array(X).shape)
 
     def _image_shape_asked_for(self):
@@ -59,8 +74,7 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
     def _fit(self, X, X_valid):
         self.autoencoder_ = self._stage(self.autoencoder, self._default_autoencoder)
         self.autoencoder_.fit(as_taken_by(self.autoencoder_, X))
-        net = getattr(self.autoencoder_, "net_", None)
-        if net is not None and net.interrupted_:
+        if was_interrupted(self.autoencoder_):
             raise KeyboardInterrupt("the first stage was interrupted; the second needs it whole.")
         codes = self._codes(X)
         self.n_components_ = codes.shape[1]

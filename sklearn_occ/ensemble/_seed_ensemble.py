@@ -17,6 +17,7 @@ from .._anomaly_map import anomaly_maps
 from .._contract import BaseOneClass
 from .._docstrings import with_shared_docs
 from .._input import as_taken_by
+from .._interruption import was_interrupted
 from .._seeds import LARGEST_SEED, seed_all
 from ..engine import StackingError, fit_stacked, runs_on_cuda
 from ..reconstruction import ConOCC
@@ -236,8 +237,7 @@ def _with_config(config, function, *args):
 
 def _fitted(member, rows):
     member.fit(rows)
-    net = getattr(_detector_in(member), "net_", None)
-    if net is not None and net.interrupted_:
+    if was_interrupted(member):
         raise KeyboardInterrupt("a member was interrupted; the ensemble needs all of them whole.")
     return member
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import quick
+from conftest import CtrlC, quick
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import OneClassSVM
 
-from sklearn_occ import CAE, COCSVM, OCSVM, ConOCC
+from sklearn_occ import CAE, COCSVM, OCSVM, ConOCC, DeepSVDD
 from sklearn_occ.model_selection import MajorityOnly
 from sklearn_occ.preprocessing import ImageScaler
 
@@ -105,3 +105,25 @@ def test_scikit_learns_svm_as_second_stage(X):
     occ = COCSVM(autoencoder=PCA(5), svm=OneClassSVM(nu=0.1), random_state=0).fit(X)
     np.testing.assert_allclose(occ.score_samples(X), occ.svm_.score_samples(occ.transform(X)))
     assert occ.offset_ == occ.svm_.offset_[0]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda e: make_pipeline(ImageScaler(), e), lambda e: make_pipeline(e, PCA(2)), MajorityOnly],
+    ids=["last step", "first step", "meta"],
+)
+def test_ctrl_c_in_a_nested_first_stage(wrap, X):
+    stage = wrap(CAE(max_epochs=5, channels=4, callbacks=[CtrlC(2)]))
+    with pytest.warns(UserWarning, match="interrupted after 1 of 5"), pytest.raises(KeyboardInterrupt, match="first"):
+        COCSVM(autoencoder=stage, random_state=0).fit(X)
+
+
+def test_a_way_back_only_where_the_first_stage_has_one(X):
+    one_way = DeepSVDD(pretrain_epochs=1, max_epochs=1, channels=4)
+    for stage, way_back in ((None, True), (PCA(5), True), (one_way, False), (MajorityOnly(one_way), False)):
+        occ = COCSVM(autoencoder=stage, random_state=0)
+        for fitted in (False, True) if stage is not None else (False,):
+            occ = occ.fit(X) if fitted else occ
+            assert hasattr(occ, "inverse_transform") == hasattr(occ, "reconstruct") == way_back
+    with pytest.raises(AttributeError, match="COCSVM.* has no attribute 'reconstruct'"):
+        occ.reconstruct(X)
