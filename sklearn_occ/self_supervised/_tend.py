@@ -111,8 +111,7 @@ class TEND(BaseAutoencoder):
     Notes
     -----
     The loss gains two terms when `O` is set, so a callback that monitors it (EarlyStopping) sees it rise there; give it
-    a patience longer than `warm_up_epochs_`. Scored images are not moved. `lambda_` is read when rows are
-    scored; after a change the threshold is still that of the old score until `fit` is called again.
+    a patience longer than `warm_up_epochs_`. Scored images are not moved.
 
     References
     ----------
