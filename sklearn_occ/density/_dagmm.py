@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval
 from torch import nn
 
 from .._docstrings import with_shared_docs
-from ..engine import BaseReconstruction
+from ..engine import LAST_STAGE, BaseReconstruction
 from ..nn import (
     MixtureAutoencoder,
     default_code_width,
@@ -209,7 +209,7 @@ class DAGMM(BaseReconstruction):
         return MixtureLoss(self.energy_weight, self.covariance_weight, self.n_components_ + 2, self.n_mixtures)
 
     def _train(self, net, X, X_valid):
-        if not net.epochs_.get("train"):
+        if not net.epochs_.get(LAST_STAGE):
             net.module_.set_norm_floor(x for x, _ in net.get_iterator(X))
         super()._train(net, X, X_valid)
         features, logits = zip(*(outputs[1:] for outputs, _ in net.sweep(X)), strict=True)

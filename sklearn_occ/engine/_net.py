@@ -44,6 +44,8 @@ class OneClassNet(NeuralNet):
     ----------
     epochs_ : dict of str to int
         Epochs trained so far in each stage.
+    lr_name_ : str
+        Parameter of the estimator that `lr` comes from in the running stage, which errors name.
     stage_ : str or None
         The stage being trained.
     finished_ : set of str
@@ -96,6 +98,7 @@ class OneClassNet(NeuralNet):
         self.is_plain_ = is_plain(self.module)
         self.is_plain_in_eval_ = is_plain(self.module, training=False)
         self.epochs_ = {}
+        self.lr_name_ = "lr"
         self.finished_ = set()
         self.stage_ = None
         self.interrupted_ = False
@@ -240,8 +243,8 @@ class OneClassNet(NeuralNet):
         """Refuse a loss that is not finite."""
         if not np.isfinite(loss):
             raise ValueError(
-                f"The {prefix} loss is {loss} in epoch {len(self.history)}, expected a finite number; lower lr "
-                f"(now {self.lr:g}) or bring X to a range near [0, 1]."
+                f"The {prefix} loss is {loss} in epoch {len(self.history)}, expected a finite number; lower "
+                f"{self.lr_name_} (now {self.lr:g}) or bring X to a range near [0, 1]."
             )
 
     def train_step(self, batch, **fit_params):

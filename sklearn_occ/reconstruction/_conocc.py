@@ -10,7 +10,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from .._docstrings import with_shared_docs
-from ..engine import BaseReconstruction, all_codes, reconstructed_variance, total_variance
+from ..engine import LAST_STAGE, BaseReconstruction, all_codes, reconstructed_variance, total_variance
 from ..nn import mean_squared_error, squared_error
 
 _VARIANCE_FLOOR = 1e-3  # of the variance of the rows
@@ -262,7 +262,7 @@ class CentreSchedule(Callback):
         self.schedule = schedule
 
     def on_epoch_begin(self, net, **kwargs):
-        done = net.epochs_["train"]
+        done = net.epochs_[LAST_STAGE]
         if self.schedule == "joint":
             net.criterion_.phase = "reconstruction" if done < self.interval else "both"
         elif self._in_period(done) == self.interval and net.criterion_.gamma:
@@ -273,17 +273,17 @@ class CentreSchedule(Callback):
             net.unfreeze("decoder")
 
     def on_epoch_end(self, net, dataset_train, **kwargs):
-        if self._in_period(net.epochs_["train"]) == (0 if self.schedule == "joint" else self.interval):
+        if self._in_period(net.epochs_[LAST_STAGE]) == (0 if self.schedule == "joint" else self.interval):
             self._set_centre(net, dataset_train)
 
     def on_train_end(self, net, X, **kwargs):
         if self.schedule == "alternating":
             net.unfreeze("decoder")
-        if net.epochs_["train"] < self.interval:  # Ctrl-C came before the first update
+        if net.epochs_[LAST_STAGE] < self.interval:  # Ctrl-C came before the first update
             self._set_centre(net, X)
 
     def _set_centre(self, net, X):
-        if net.epochs_["train"] <= self.interval:
+        if net.epochs_[LAST_STAGE] <= self.interval:
             net.criterion_.free_variance.fill_(reconstructed_variance(net, X))
         net.criterion_.mu.copy_(all_codes(net, X).mean(0))
 

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from .._docstrings import with_shared_docs
+from ..engine import LAST_STAGE
 from ..nn import JudgedCascade, build_cascade, build_judge, squared_error
 from ._base import BaseCascade
 from ._cascade_vae import CascadeLoss
@@ -77,7 +78,7 @@ class CVAD(BaseCascade):
     Attributes
     ----------
     error_range_ : tuple of float
-        `S_min` and `S_max`.
+        `S_min` and `S_max`; after a warm start those of its rows.
     n_components_ : int
         Width of both codes together, five times that of the primary one.
     output_activation_ : str
@@ -233,12 +234,14 @@ class CVAD(BaseCascade):
         return JudgedLoss(generator_loss, self.score_function)
 
     def _train(self, net, X, X_valid):
-        if not net.epochs_.get("train"):
-            net.module_.pretrains, net.lr = True, self.pretrain_lr
+        if not net.epochs_.get(LAST_STAGE):
+            net.module_.pretrains, net.lr, net.lr_name_ = True, self.pretrain_lr, "pretrain_lr"
             net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
-            net.module_.pretrains, net.lr = False, self.lr
-            net.criterion_.set_error_range(torch.cat([net.criterion_.errors(*batch) for batch in net.sweep(X)]))
+            net.module_.pretrains, net.lr, net.lr_name_ = False, self.lr, "lr"
         net.freeze("generator")
+        net.criterion_.set_error_range(
+            torch.cat([net.criterion_.errors(*batch) for batch in net.sweep(X, net.module_.generator)])
+        )
         super()._train(net, X, X_valid)
 
 

@@ -192,6 +192,20 @@ def test_warm_start_trains_the_discriminator_alone(X):
     assert all(torch.equal(before[name], value) for name, value in occ.net_.module_.generator.state_dict().items())
 
 
+def test_the_scale_of_a_warm_start_is_that_of_its_rows(table):
+    occ = quick("CVAD", warm_start=True).fit(table)
+    other = 3 * table[:40] + 1
+    occ.fit(other)
+    error, _ = occ.score_parts(other)
+    np.testing.assert_allclose(occ.error_range_, (error.min(), error.max()), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["pretrain_lr", "lr"])
+def test_a_loss_that_is_not_finite_names_the_learning_rate_of_its_stage(name, X):
+    with pytest.raises(ValueError, match=rf"loss is (nan|inf) in epoch .* lower {name} \(now 1e\+30\)"):
+        quick("CVAD", **{name: 1e30}, pretrain_epochs=5, max_epochs=5, optimizer="sgd").fit(X)
+
+
 def test_collapsed_codes_warn(table):
     with pytest.warns(ConvergenceWarning, match="The codes of CVAD have collapsed .* now 1000,"):
         CVAD(kl_weight=1000.0, pretrain_epochs=200, pretrain_lr=1e-2, max_epochs=1, random_state=0).fit(table)
