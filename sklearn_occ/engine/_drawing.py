@@ -10,8 +10,8 @@ class DrawingNet(OneClassNet):
     """Net for `criterion(module(x, *drawn), x)`, with `x, *drawn = criterion.draw(rows, generator)`.
 
     What is drawn has a row for each of the batch: noise, or other rows made of them. In training the generator is that
-    of the net's stream; on rows held out each epoch has the same numbers. For scores the module runs without,
-    `module(x)`.
+    of the net's stream; on rows held out it begins anew with each batch, so that each of them, in each epoch, has the
+    same numbers. For scores the module runs without, `module(x)`. Callbacks get the outputs as `y_pred`, as in any net.
     """
 
     def train_step_single(self, batch, **fit_params):

@@ -212,10 +212,7 @@ class CVAD(BaseCascade):
             `S` and `p` of the class docstring. The first is minus the score of the generator by itself.
         """
         check_is_fitted(self)
-        parts = self._evaluate(
-            self._read_X(X, reset=False),
-            lambda outputs, x: torch.stack([self.net_.criterion_.errors(outputs, x), outputs[3].sigmoid()], 1),
-        )
+        parts = self._evaluate(self._read_X(X, reset=False), self.net_.criterion_.parts)
         return parts[:, 0], parts[:, 1]
 
     @property
@@ -286,9 +283,13 @@ class JudgedLoss(nn.Module):
         """Keep the least and the greatest of these errors."""
         self.error_range.copy_(torch.stack(errors.aminmax()))
 
+    def parts(self, outputs, x):
+        """`S` and `p` of each row, (b, 2)."""
+        return torch.stack([self.errors(outputs, x), outputs[3].sigmoid()], 1)
+
     def score(self, outputs, x):
         """Score of each row, (b,)."""
-        errors, probabilities = self.errors(outputs, x), outputs[3].sigmoid()
+        errors, probabilities = self.parts(outputs, x).unbind(1)
         if self.score_function == "sum":
             return -(errors + probabilities)
         least, spread = self.error_range[0], self.error_range.diff()

@@ -39,6 +39,24 @@ def test_noise_of_training_goes_on_and_that_of_rows_held_out_begins_anew(table, 
     assert len(set(occ.history_[:, "valid_loss"])) == 1
 
 
+def test_every_batch_held_out_has_the_same_noise(table, noises):
+    quick("VAE", max_epochs=1, batch_size=5, validation_fraction=0.25).fit(table)
+    held_out = [noise for training, noise in noises if not training]
+    assert len(held_out) == 3
+    assert all(torch.equal(noise, held_out[0]) for noise in held_out)
+
+
+def test_callbacks_get_the_outputs(table):
+    shapes = []
+
+    class Look(Callback):
+        def on_batch_end(self, net, y_pred, training, **kwargs):
+            shapes.append((training, [part.shape for part in y_pred]))
+
+    quick("VAE", max_epochs=1, n_components=2, validation_fraction=0.25, callbacks=[Look()]).fit(table)
+    assert shapes == [(True, [(45, 6), (45, 2), (45, 2)]), (False, [(15, 6), (15, 2), (15, 2)])]
+
+
 def test_noise_is_that_of_the_nets_stream(table, noises):
     occ = quick("VAE", max_epochs=1).fit(table)
     generator = torch.Generator().manual_seed(occ.net_.seed)
