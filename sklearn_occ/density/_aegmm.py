@@ -14,7 +14,7 @@ from .._two_stages import BaseTwoStages
 from ..reconstruction import CAE
 
 _N_MIXTURES = 4
-_ROWS_OF_ONE = 5  # components at least have
+_ROWS_OF_ONE = 5  # at least, for each component
 _RIDGE = 1e-2  # of the variance of a code unit
 
 

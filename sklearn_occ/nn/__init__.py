@@ -13,17 +13,17 @@ from ._adversarial import (
 from ._augmentation import AUGMENTATIONS, random_flip, random_shift
 from ._autoencoder import Autoencoder, build_decoder, build_encoder, default_code_width
 from ._cascade import (
-    BRANCH_WIDTH,
     CascadeDecoder,
     CascadeOutput,
     CascadeVariationalAutoencoder,
     build_cascade,
+    code_parts,
 )
 from ._convolutional import ConvDecoder, ConvEncoder
 from ._dense import DenseDecoder, DenseEncoder
 from ._distortions import random_distortion, random_permutation, random_resampling
 from ._judged import JudgedCascade, build_judge
-from ._losses import ReconstructionLoss, gradient_penalty, mean_squared_error, squared_error
+from ._losses import ReconstructionLoss, gradient_penalty, mean_squared_error, row_error, squared_error
 from ._margin import MapDecoder, MapEncoder, MarginHead, MarginNetwork, map_code_width
 from ._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
 from ._patches import PatchDecoder, PatchEncoder, patch_code_width
@@ -39,7 +39,6 @@ from ._variational import (
 
 __all__ = [
     "AUGMENTATIONS",
-    "BRANCH_WIDTH",
     "Autoencoder",
     "CascadeDecoder",
     "CascadeOutput",
@@ -72,6 +71,7 @@ __all__ = [
     "build_judge",
     "build_variational_decoder",
     "build_variational_encoder",
+    "code_parts",
     "default_code_width",
     "default_table_generator",
     "gradient_penalty",
@@ -87,6 +87,7 @@ __all__ = [
     "random_permutation",
     "random_resampling",
     "random_shift",
+    "row_error",
     "squared_error",
     "variational_code_width",
 ]

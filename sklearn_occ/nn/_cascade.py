@@ -11,12 +11,13 @@ from ._variational import (
     GaussianEncoder,
     build_variational_decoder,
     build_variational_encoder,
+    near_shape,
     sampled,
     variational_code_width,
     variational_stage,
 )
 
-BRANCH_WIDTH = 4  # codes of the branch are so many times as wide as the primary ones
+_BRANCH_WIDTH = 4  # codes of the branch are so many times as wide as the primary ones
 
 
 class CascadeOutput(NamedTuple):
@@ -53,7 +54,7 @@ class CascadeVariationalAutoencoder(nn.Module):
         self.decoder = decoder
 
     def forward(self, x, noise=None):
-        noises = (None, None) if noise is None else self.decoder.parts_of(noise)
+        noises = (None, None) if noise is None else code_parts(noise)
         near = self.encoder.shallow(x)
         mean, log_variance = self.encoder.distribution(near)
         middle = self.decoder.primary.deep(sampled(mean, log_variance, noises[0]))
@@ -79,61 +80,55 @@ class CascadeDecoder(nn.Module):
     ----------
     primary, branch : torch.nn.Module
         Decoders without an activation, the primary in two halves, `deep` and `shallow`.
-    n_primary : int
-        Width of the primary code.
     output_activation : torch.nn.Module, optional
         Applied to every reconstruction.
     """
 
-    def __init__(self, primary, branch, n_primary, output_activation=None):
+    def __init__(self, primary, branch, output_activation=None):
         super().__init__()
         self.primary = primary
         self.branch = branch
-        self.n_primary = n_primary
         self.activation = output_activation or nn.Identity()
 
     def forward(self, z):
-        primary, branch = self.parts_of(z)
+        primary, branch = code_parts(z)
         return self.combined(self.primary(primary), self.branch(branch))
-
-    def parts_of(self, z):
-        """Primary and branch part of codes side by side."""
-        return z.tensor_split([self.n_primary], 1)
 
     def combined(self, first, second):
         """Reconstruction from the outputs of both decoders."""
         return self.activation((first + second) / 2)
 
 
-def build_branch_encoder(encoder, shape, n_components):
-    """Branch encoder for a primary `encoder` of rows of `shape`: one stage, then mean and log-variance.
+def code_parts(z):
+    """Primary and branch part of codes side by side."""
+    return z.tensor_split([z.shape[1] // (1 + _BRANCH_WIDTH)], 1)
 
-    Images: a convolution like the primary ones, of twice as many maps as the first half of `encoder` gives. Tables: a
-    linear layer with leaky ReLU, as wide as that half.
+
+def build_branch_encoder(near, n_components):
+    """Branch encoder for a primary encoder whose first half gives a shape `near`.
+
+    One stage, then mean and log-variance. Images: a convolution like the primary ones, of twice as many maps as that
+    half gives. Tables: a linear layer with leaky ReLU, as wide as that half.
     """
-    with torch.no_grad():
-        near = encoder.shallow.eval()(torch.zeros(1, *shape))
-    encoder.train()
-    width = near.shape[1]
-    if len(shape) == 1:
+    width, *sides = near
+    if not sides:
         return GaussianEncoder(
             _dense.mlp((2 * width, width), slope=SLOPE, last=True), nn.Identity(), width, n_components
         )
     shallow = nn.Sequential(*variational_stage(2 * width, 2 * width))
-    n_features = 2 * width * (near.shape[2] // 2) * (near.shape[3] // 2)
+    n_features = 2 * width * (sides[0] // 2) * (sides[1] // 2)
     return GaussianEncoder(shallow, nn.Flatten(), n_features, n_components).to(memory_format=torch.channels_last)
 
 
 def build_cascade(shape, n_primary, channels, output_activation):
     """The cascade for rows of `shape`, and the width of its codes together; `n_primary` None is the default."""
     n_primary = n_primary or variational_code_width(shape)
-    n_branch = BRANCH_WIDTH * n_primary
+    n_branch = _BRANCH_WIDTH * n_primary
     encoder = build_variational_encoder(shape, n_primary, channels)
     decoder = CascadeDecoder(
         build_variational_decoder(shape, n_primary, channels),
         build_variational_decoder(shape, n_branch, channels),
-        n_primary,
         output_activation,
     )
-    cascade = CascadeVariationalAutoencoder(encoder, build_branch_encoder(encoder, shape, n_branch), decoder)
-    return cascade, n_primary + n_branch
+    branch_encoder = build_branch_encoder(near_shape(shape, n_primary, channels), n_branch)
+    return CascadeVariationalAutoencoder(encoder, branch_encoder, decoder), n_primary + n_branch

@@ -5,8 +5,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-_SMALLEST_SIDE = 8
-_SMALLEST_MAP = 4
+from ._maps import SMALLEST_MAP, stage_maps
+
 _CHANNEL_GROWTH = 8  # the last stages have at most 8 times the first one's channels: 64 -> 512
 _WIDEST_CODE = 256
 
@@ -88,20 +88,8 @@ class ConvDecoder(nn.Module):
 
 def feature_maps(image_shape, channels, growth=_CHANNEL_GROWTH):
     """`(channels, (height, width))` of the image and of every stage, whose channels double up to `growth` times."""
-    n_channels, *sides = image_shape
-    refuse_small(sides)
-    maps = [(n_channels, tuple(sides))]
-    n_next = channels
-    while (min(maps[-1][1]) + 1) // 2 >= _SMALLEST_MAP:
-        maps.append((n_next, tuple((side + 1) // 2 for side in maps[-1][1])))
-        n_next = min(2 * n_next, growth * channels)
-    return maps
 
+    def goes_on(n_stages, side):
+        return (side + 1) // 2 >= SMALLEST_MAP
 
-def refuse_small(sides):
-    """Refuse images that leave no map to a default network."""
-    if min(sides) < _SMALLEST_SIDE:
-        raise ValueError(
-            f"Images of {sides[0]} x {sides[1]} pixels are too small for the default network, which needs at least "
-            f"{_SMALLEST_SIDE} x {_SMALLEST_SIDE}; enlarge them, or pass networks of your own."
-        )
+    return stage_maps(image_shape, channels, goes_on, growth=growth, rounds_up=True)

@@ -28,7 +28,7 @@ class DenseEncoder(nn.Sequential):
     """
 
     def __init__(self, image_shape, n_components, *, bias=True):
-        super().__init__(*_layers(_widths(image_shape[0], n_components), bias))
+        super().__init__(*_layers(layer_widths(image_shape[0], n_components), bias))
 
 
 class DenseDecoder(nn.Sequential):
@@ -43,10 +43,11 @@ class DenseDecoder(nn.Sequential):
     """
 
     def __init__(self, n_components, image_shape):
-        super().__init__(*_layers(_widths(image_shape[0], n_components)[::-1]))
+        super().__init__(*_layers(layer_widths(image_shape[0], n_components)[::-1]))
 
 
-def _widths(n_features, n_components):
+def layer_widths(n_features, n_components):
+    """Widths of a row, of two hidden layers and of the code, in geometric sequence."""
     return [round(width) for width in np.geomspace(n_features, n_components, _N_HIDDEN + 2).tolist()]
 
 

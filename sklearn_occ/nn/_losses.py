@@ -10,6 +10,11 @@ def squared_error(a, b):
     return mse_loss(a, b.expand_as(a), reduction="none").flatten(1).sum(1)
 
 
+def row_error(a, b):
+    """`squared_error` divided by the number of pixels of all channels (features) of a row: (b, ...) -> (b,)."""
+    return squared_error(a, b) / a[0].numel()
+
+
 def mean_squared_error(a, b):
     """Mean of `squared_error` over the rows, a scalar, in one pass."""
     return mse_loss(a, b.expand_as(a), reduction="sum") / len(a)
@@ -34,4 +39,4 @@ class ReconstructionLoss(nn.Module):
 
     def score(self, outputs, x):
         """Score of each row, (b,)."""
-        return -squared_error(outputs[0], x) / x[0].numel()
+        return -row_error(outputs[0], x)

@@ -6,7 +6,7 @@ from math import prod
 import torch
 from torch import nn
 
-from ._convolutional import refuse_small
+from ._maps import stage_maps
 
 _CHANNEL_GROWTH = 16  # 16 channels in the first stage, 256 in the fifth
 _LARGEST_MAP = 8
@@ -147,11 +147,8 @@ def map_code_width(image_shape, channels):
 
 def halved_maps(image_shape, channels):
     """`(channels, (height, width))` of the image and of every stage of `MapEncoder`."""
-    n_channels, *sides = image_shape
-    refuse_small(sides)
-    maps = [(n_channels, tuple(sides))]
-    n_next = channels
-    while len(maps) == 1 or min(maps[-1][1]) > _LARGEST_MAP:
-        maps.append((n_next, tuple(side // 2 for side in maps[-1][1])))
-        n_next = min(2 * n_next, _CHANNEL_GROWTH * channels)
-    return maps
+
+    def goes_on(n_stages, side):
+        return n_stages == 0 or side > _LARGEST_MAP
+
+    return stage_maps(image_shape, channels, goes_on, growth=_CHANNEL_GROWTH)

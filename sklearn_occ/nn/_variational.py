@@ -8,9 +8,8 @@ import torch
 from torch import nn
 
 from . import _dense
+from ._maps import SMALLEST_MAP, stage_maps
 
-_SMALLEST_SIDE = 8
-_SMALLEST_MAP = 4
 _LARGEST_MAP = 9  # what is larger after the thesis's five stages is halved once more
 _USUAL_STAGES = 5
 _WIDEST_CODE = 512
@@ -35,7 +34,7 @@ def sampled(mean, log_variance, noise):
 
 
 class GaussianEncoder(nn.Module):
-    """`x -> mean`, the mean of a Gaussian of the code with independent coordinates.
+    """A Gaussian of the code with independent coordinates, from a row by way of two halves of a network.
 
     Parameters
     ----------
@@ -52,9 +51,6 @@ class GaussianEncoder(nn.Module):
         self.shallow = shallow
         self.deep = deep
         self.latent = nn.Linear(n_features, 2 * n_components)
-
-    def forward(self, x):
-        return self.distribution(self.shallow(x))[0]
 
     def distribution(self, near):
         """Mean and log-variance, two tensors (b, n_components), from what the first half gave."""
@@ -92,7 +88,7 @@ def build_variational_encoder(shape, n_components, channels):
     are three of five stages (in general the nearest share). Tables: a linear layer with leaky ReLU in each half.
     """
     if len(shape) == 1:
-        widths = _hidden_widths(shape, n_components)
+        widths = _dense.layer_widths(shape[0], n_components)[1:3]
         shallow, deep = (_dense.mlp(pair, slope=SLOPE, last=True) for pair in ((shape[0], widths[0]), widths))
         return GaussianEncoder(shallow, deep, widths[1], n_components)
     maps, split = halved_maps(shape, channels), _split(shape, channels)
@@ -101,13 +97,21 @@ def build_variational_encoder(shape, n_components, channels):
     return GaussianEncoder(shallow, deep, _size(maps[-1]), n_components).to(memory_format=torch.channels_last)
 
 
+def near_shape(shape, n_components, channels):
+    """Shape of what the first half of `build_variational_encoder` gives of one row."""
+    if len(shape) == 1:
+        return (_dense.layer_widths(shape[0], n_components)[1],)
+    n_maps, sides = halved_maps(shape, channels)[_split(shape, channels)]
+    return n_maps, *sides
+
+
 def build_variational_decoder(shape, n_components, channels):
     """The way back, a mirror image of the encoder in two halves, `deep` and `shallow`; it ends without an activation.
 
     A dense layer precedes the transposed convolutions. The last one, which makes the image, is followed by nothing.
     """
     if len(shape) == 1:
-        widths = _hidden_widths(shape, n_components)[::-1]
+        widths = _dense.layer_widths(shape[0], n_components)[2:0:-1]
         deep, shallow = _dense.mlp((n_components, *widths), slope=SLOPE, last=True), nn.Linear(widths[-1], shape[0])
         return nn.Sequential(OrderedDict(deep=deep, shallow=shallow))
     maps, split = halved_maps(shape, channels)[::-1], _split(shape, channels)
@@ -125,16 +129,11 @@ def halved_maps(image_shape, channels):
     Five stages at 256 x 256, as in the thesis. Elsewhere as many, as long as the shorter side of the last map has 4
     pixels, and more until it has at most 9.
     """
-    n_channels, *sides = image_shape
-    if min(sides) < _SMALLEST_SIDE:
-        raise ValueError(
-            f"Images of {sides[0]} x {sides[1]} pixels are too small for the default network, which needs at least "
-            f"{_SMALLEST_SIDE} x {_SMALLEST_SIDE}; enlarge them."
-        )
-    maps = [(n_channels, tuple(sides))]
-    while min(maps[-1][1]) // 2 >= _SMALLEST_MAP and (len(maps) <= _USUAL_STAGES or min(maps[-1][1]) > _LARGEST_MAP):
-        maps.append((channels * 2 ** (len(maps) - 1), tuple(side // 2 for side in maps[-1][1])))
-    return maps
+
+    def goes_on(n_stages, side):
+        return side // 2 >= SMALLEST_MAP and (n_stages < _USUAL_STAGES or side > _LARGEST_MAP)
+
+    return stage_maps(image_shape, channels, goes_on, remedy="enlarge them")
 
 
 def _split(image_shape, channels):
@@ -168,8 +167,3 @@ def _transposed_stages(maps):
         odd = tuple(side % 2 for side in sides)  # 2 n pixels come back, one more where the side is odd
         yield nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1, output_padding=odd)
         yield from (nn.BatchNorm2d(n_out), nn.LeakyReLU(SLOPE))
-
-
-def _hidden_widths(shape, n_components):
-    """Two widths between those of a row and of its code, in geometric sequence."""
-    return [round(width) for width in np.geomspace(shape[0], n_components, 4).tolist()][1:3]

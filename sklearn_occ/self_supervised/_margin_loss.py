@@ -96,9 +96,8 @@ class MarginLoss(nn.Module):
         """`D` of each row, (b,)."""
         return squared_error(embedding, self.center.to(embedding.dtype))
 
-    def set_scale(self, batches):
-        """Take mean and standard deviation of each feature from batches (x, None), which are gone through twice."""
-        n_rows = sum(len(x) for x, _ in batches)
+    def set_scale(self, batches, n_rows):
+        """Take mean and standard deviation of each feature of so many rows from batches (x, None), in two passes."""
         mean = sum(x.double().sum(0) for x, _ in batches) / n_rows
         variance = sum((x.double() - mean).square().sum(0) for x, _ in batches) / n_rows
         self.mean.copy_(mean)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from ..nn import mean_squared_error, squared_error
+from ..nn import mean_squared_error, row_error
 
 _SLOPE = 0.2
 
@@ -108,7 +108,7 @@ class NegativeSquaredError(nn.Module):
     """Minus the mean squared error of each row, (b, ...) twice -> (b,), in float64."""
 
     def forward(self, x, reconstruction):
-        return -squared_error(x.double(), reconstruction.double()) / x[0].numel()
+        return -row_error(x.double(), reconstruction.double())
 
 
 class UsersSimilarity(nn.Module):

@@ -5,7 +5,7 @@ from numbers import Real
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._docstrings import with_shared_docs
-from ..nn import BRANCH_WIDTH, build_cascade, kl_divergence, mean_squared_error
+from ..nn import build_cascade, code_parts, kl_divergence, mean_squared_error
 from ._base import BaseCascade
 from ._vae import VariationalLoss
 
@@ -192,8 +192,7 @@ class CascadeLoss(VariationalLoss):
 
     def forward(self, outputs, x):
         """Loss of a batch, a scalar; `outputs` is a `CascadeOutput`."""
-        split = [self.n_components // (1 + BRANCH_WIDTH)]
-        means, log_variances = (part.tensor_split(split, 1) for part in outputs[1:3])
+        means, log_variances = (code_parts(part) for part in outputs[1:3])
         primary, branch = (kl_divergence(*parts).mean() for parts in zip(means, log_variances, strict=True))
         divergence = primary + self.branch_weight * branch
         if self.objective == "combined":

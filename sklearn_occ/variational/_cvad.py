@@ -10,7 +10,7 @@ from torch.nn.functional import softplus
 
 from .._docstrings import with_shared_docs
 from ..engine import LAST_STAGE
-from ..nn import JudgedCascade, build_cascade, build_judge, squared_error
+from ..nn import JudgedCascade, build_cascade, build_judge, row_error
 from ._base import BaseCascade
 from ._cascade_vae import CascadeLoss
 
@@ -277,7 +277,7 @@ class JudgedLoss(nn.Module):
 
     def errors(self, outputs, x):
         """Mean squared error of each row, (b,)."""
-        return squared_error(outputs[0], x) / x[0].numel()
+        return row_error(outputs[0], x)
 
     def set_error_range(self, errors):
         """Keep the least and the greatest of these errors."""

@@ -10,7 +10,7 @@ from ..nn import (
     build_variational_encoder,
     kl_divergence,
     mean_squared_error,
-    squared_error,
+    row_error,
     variational_code_width,
 )
 from ._base import BaseVariational
@@ -187,4 +187,4 @@ class VariationalLoss(nn.Module):
 
     def score(self, outputs, x):
         """Score of each row, (b,)."""
-        return -squared_error(outputs[0], x) / x[0].numel()
+        return -row_error(outputs[0], x)

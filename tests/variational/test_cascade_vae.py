@@ -95,7 +95,8 @@ def test_codes_lie_side_by_side(blobs):
     codes = occ.transform(X)
     assert codes.shape == (30, 15)
     np.testing.assert_allclose(occ.inverse_transform(codes), occ.reconstruct(X), rtol=1e-4)
-    primary = occ.net_.module_.encoder.eval()(torch.from_numpy(X[:, None] / np.float32(255)))
+    encoder = occ.net_.module_.encoder.eval()
+    primary, _ = encoder.distribution(encoder.shallow(torch.from_numpy(X[:, None] / np.float32(255))))
     np.testing.assert_allclose(codes[:, :3], primary.detach(), rtol=1e-4, atol=1e-6)
 
 

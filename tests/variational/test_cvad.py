@@ -145,9 +145,10 @@ def test_what_the_discriminator_sees(X, monkeypatch):
 
 
 def test_without_noise_both_kinds_are_the_same(X):
-    module = quick("CVAD", noise_scale=0.0).fit(X).net_.module_.eval()
+    occ = quick("CVAD", noise_scale=0.0).fit(X)
+    module = occ.net_.module_.eval()
     x = torch.from_numpy(X[:5, None] / np.float32(255))
-    logits = module(x, torch.ones(5, module.generator.decoder.n_primary * 5))
+    logits = module(x, torch.ones(5, occ.n_components_))
     torch.testing.assert_close(logits[5:10], logits[10:])
 
 
