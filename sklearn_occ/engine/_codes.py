@@ -16,7 +16,8 @@ from ._deep import BaseDeepOneClass
 class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDeepOneClass):
     """Detector with codes of `n_components_` numbers, and a network that makes rows of them.
 
-    A subclass writes `transform(X)`, and sets `n_components_` in `_make_module()`.
+    A subclass writes `_codes(rows)`, float64 codes of rows that were validated, or `transform(X)` itself, and sets
+    `n_components_` in `_make_module()`.
     """
 
     _parameter_constraints: dict = {
@@ -31,6 +32,23 @@ class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDeepOneCl
         self.n_components = n_components
         self.channels = channels
         self.output_activation = output_activation
+
+    def transform(self, X):
+        """Codes of the rows, `z = E(x)`; the mean where the encoder gives a distribution.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        codes : ndarray of shape (n, n_components_)
+            In the precision of X; float32 for uint8 images.
+        """
+        check_is_fitted(self)
+        X = self._read_X(X, reset=False)
+        return self._codes(X).astype(float_dtype(X), copy=False)
 
     def _prepare(self, X):
         if self.output_activation != "auto":
@@ -62,23 +80,8 @@ class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDeepOneCl
 class EncodingMixin:
     """The way to the code for a detector whose module has an `encoder`."""
 
-    def transform(self, X):
-        """Codes of the rows, `z = E(x)`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
-
-        Returns
-        -------
-        codes : ndarray of shape (n, n_components_)
-            In the precision of X; float32 for uint8 images.
-        """
-        check_is_fitted(self)
-        X = self._read_X(X, reset=False)
-        codes = self._evaluate(X, lambda code, x: code, module=self.net_.module_.encoder)
-        return codes.astype(float_dtype(X), copy=False)
+    def _codes(self, rows):
+        return self._evaluate(rows, lambda code, x: code, module=self.net_.module_.encoder)
 
 
 class DecodingMixin(ReconstructionMapMixin):

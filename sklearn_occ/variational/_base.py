@@ -29,22 +29,8 @@ class BaseVariational(DecodingMixin, BaseCodes):
         super().__init__(**codes_and_engine)
         self.kl_weight = kl_weight
 
-    def transform(self, X):
-        """Codes of the rows, the means that the encoder gives.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
-
-        Returns
-        -------
-        codes : ndarray of shape (n, n_components_)
-            In the precision of X; float32 for uint8 images.
-        """
-        check_is_fitted(self)
-        X = self._read_X(X, reset=False)
-        return self._evaluate(X, lambda outputs, x: outputs[1]).astype(float_dtype(X), copy=False)
+    def _codes(self, rows):
+        return self._evaluate(rows, lambda outputs, x: outputs[1])
 
     @property
     def _decoder(self):
