@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ..engine import LAST_STAGE
+
 
 class AdversarialLoss(nn.Module):
     """Losses of the two players (Goodfellow et al. 2014, the generator's in its non-saturating form).
@@ -21,7 +23,7 @@ class AdversarialLoss(nn.Module):
         Variance of generated rows before training; a buffer.
     """
 
-    rounds = {"train": (("discriminator", "generator"),)}
+    rounds = {LAST_STAGE: (("discriminator", "generator"),)}
 
     def __init__(self, n_components, augment=None):
         super().__init__()

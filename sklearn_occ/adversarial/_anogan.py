@@ -8,7 +8,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
-from .._input import float_dtype
 from ..engine import RandomStream, total_variance
 from ..nn import AUGMENTATIONS, GenerativeAdversarial, build_discriminator, default_code_width
 from ._adversarial_loss import AdversarialLoss, random_codes
@@ -229,22 +228,8 @@ class AnoGAN(BaseGenerative):
         )
         return parts[:, 0], parts[:, 1]
 
-    def transform(self, X):
-        """Codes that the search finds, `z*(x)`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
-
-        Returns
-        -------
-        codes : ndarray of shape (n, n_components_)
-            In the precision of X; float32 for uint8 images.
-        """
-        check_is_fitted(self)
-        X = self._read_X(X, reset=False)
-        return self._search(X, lambda found, x: found.code).astype(float_dtype(X), copy=False)
+    def _codes(self, rows):
+        return self._search(rows, lambda found, x: found.code)
 
     def _reconstructed(self, rows):
         return self._search(rows, lambda found, x: found.generated)

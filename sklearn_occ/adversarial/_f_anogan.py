@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
-from ..engine import EncodingMixin, FusedAdam, total_variance
+from ..engine import LAST_STAGE, EncodingMixin, FusedAdam, total_variance
 from ..nn import EncodedAdversarial, build_discriminator, build_encoder, default_code_width
 from ._base import BaseGenerative
 from ._made_variance import generated_variance, warn_of_variance
@@ -244,7 +244,7 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
     def _train(self, net, X, X_valid):
         if not net.epochs_:
             net.criterion_.first_variance.fill_(generated_variance(net))
-        if not net.epochs_.get("train"):
+        if not net.epochs_.get(LAST_STAGE):
             net.lr = self.pretrain_lr
             net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
             net.lr = self.lr

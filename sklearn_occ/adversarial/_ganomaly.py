@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import l1_loss, mse_loss
 
 from .._docstrings import with_shared_docs
-from ..engine import AdversarialNet, BaseReconstruction, total_variance
+from ..engine import LAST_STAGE, AdversarialNet, BaseReconstruction, total_variance
 from ..nn import (
     Recoder,
     RecodingAdversarial,
@@ -239,7 +239,7 @@ class RecodingLoss(nn.Module):
         Variance of the reconstructions before training; a buffer.
     """
 
-    rounds = {"train": (("generator", "discriminator"),)}
+    rounds = {LAST_STAGE: (("generator", "discriminator"),)}
     terms = {"generator": ("feature", "reconstruction", "latent")}
 
     def __init__(self, feature_weight, reconstruction_weight, latent_weight):

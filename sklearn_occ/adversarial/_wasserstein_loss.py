@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from ..engine import LAST_STAGE
 from ..nn import gradient_penalty, keeping_statistics, squared_error
 
 
@@ -34,7 +35,7 @@ class WassersteinLoss(nn.Module):
         self.penalty_weight = penalty_weight
         self.feature_weight = feature_weight
         alone = (("discriminator",),) * (critic_steps - 1)
-        self.rounds = {"pretrain": (*alone, ("discriminator", "generator")), "train": (("encoder",),)}
+        self.rounds = {"pretrain": (*alone, ("discriminator", "generator")), LAST_STAGE: (("encoder",),)}
         self.register_buffer("first_variance", torch.tensor(0.0))
 
     def random_codes(self, n, generator):

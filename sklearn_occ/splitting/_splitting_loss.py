@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
+from ..engine import LAST_STAGE
 from ..nn import mean_squared_error, row_error
 
 _SLOPE = 0.2
@@ -68,7 +69,7 @@ class SplittingLoss(nn.Module):
         losses = ("intra_class",)
         if constraints:
             losses = ("closeness", "intra_class") + (() if similarity is None else ("dispersion",))
-        self.rounds = {"train": (losses,)}
+        self.rounds = {LAST_STAGE: (losses,)}
         self.register_buffer("threshold", torch.tensor(-torch.inf, dtype=torch.float64))
 
     def forward(self, outputs, x):
