@@ -67,7 +67,7 @@ def networks(cell, autoencoder):
     """The classifiers by name, which share a fitted autoencoder."""
     common = {key: cell[key] for key in ("channels", "device")} | {"random_state": cell["seed"]}
     common["max_epochs"] = cell["epochs"]
-    shared = {"encoder": autoencoder.net_.module_.encoder, "decoder": autoencoder.net_.module_.decoder}
+    shared = {"encoder": autoencoder.encoder_, "decoder": autoencoder.decoder_}
     splitting = common | shared | {"pretrain_epochs": 0, "similarity": "ssim"}
     return {
         "NaiveNN": IntraClassSplitting(rho=None, constraints=False, **common),

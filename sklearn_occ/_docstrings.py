@@ -70,6 +70,10 @@ checkpoint : str or path, default=None
     the same parameters and data, and gives the same model, bit for bit on the CPU; a finished one is
     loaded. Needs an int `random_state`; one file for each fit. Callbacks with counters of their own
     (skorch's EarlyStopping) count anew.""",
+    "trained networks": """\
+encoder_, decoder_ : torch.nn.Module
+    The trained networks as `encoder` and `decoder` of another detector take them, without activations that
+    the method puts behind them. They are those of `net_`, not copies.""",
     "deep attributes": """\
 net_ : skorch.NeuralNet
     The trained net: `net_.module_`, `net_.criterion_`, `net_.optimizer_`.

@@ -89,6 +89,7 @@ class GANomaly(BaseReconstruction):
         Width of the code.
     output_activation_ : str
         "sigmoid" or "linear".
+    {trained networks}
     {deep attributes}
     {threshold attributes}
 

@@ -54,5 +54,16 @@ class BaseReconstruction(DecodingMixin, BaseAutoencoder):
     """Detector whose decoder belongs to its encoder to the end, so that codes and rows can be turned into rows."""
 
     @property
+    def encoder_(self):
+        """The trained encoder, without an activation that the method puts behind it."""
+        encoder = self.net_.module_.encoder
+        return encoder[0] if self._code_activation else encoder
+
+    @property
+    def decoder_(self):
+        """The trained decoder, without the output's activation."""
+        return self._decoder if self.output_activation_ == "linear" else self._decoder[0]
+
+    @property
     def _decoder(self):
         return self.net_.module_.decoder

@@ -46,6 +46,7 @@ class CAE(BaseReconstruction):
         Width of the code.
     output_activation_ : str
         "sigmoid" or "linear".
+    {trained networks}
     {deep attributes}
     {threshold attributes}
 

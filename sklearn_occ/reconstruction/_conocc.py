@@ -70,6 +70,7 @@ class ConOCC(BaseReconstruction):
         Width of the code.
     output_activation_ : str
         "sigmoid" or "linear".
+    {trained networks}
     {deep attributes}
     {threshold attributes}
 

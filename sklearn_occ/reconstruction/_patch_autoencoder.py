@@ -62,6 +62,7 @@ class PatchAutoencoder(BaseReconstruction):
         Width of the code.
     output_activation_ : str
         "sigmoid" or "linear".
+    {trained networks}
     {deep attributes}
     {threshold attributes}
 

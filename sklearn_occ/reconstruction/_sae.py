@@ -45,6 +45,7 @@ class SAE(BaseReconstruction):
         Width of the code.
     output_activation_ : str
         "sigmoid" or "linear".
+    {trained networks}
     {deep attributes}
     {threshold attributes}
 

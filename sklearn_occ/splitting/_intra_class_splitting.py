@@ -60,7 +60,7 @@ class IntraClassSplitting(BaseAutoencoder):
         Whether closeness and dispersion are trained.
     pretrain_epochs : int, default=150
         Epochs of the autoencoder. 0 takes trained modules `encoder` and `decoder` as they are, so that several fits
-        share one autoencoder.
+        share one autoencoder: `encoder_` and `decoder_` of a fitted `CAE`.
     backbone : torch.nn.Module or callable, default=None
         Network of the features, a module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a
         factory `backbone(shape, n_components)` that returns one. Leaky ReLU (slope 0.2) follows it. None: the

@@ -36,6 +36,17 @@ def test_loss_of_sae(rng):
     assert SparseReconstructionLoss(0.3)(outputs, torch.from_numpy(x)).item() == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("name", ["CAE", "SAE", "ConOCC", "PatchAutoencoder", "GANomaly"])
+def test_trained_networks_are_what_another_detector_takes(name, blobs):
+    X = blobs(50, size=16)
+    occ = quick(name).fit(X)
+    again = quick(name, encoder=occ.encoder_, decoder=occ.decoder_, n_components=None)
+    again.fit(X[:10])  # makes the networks anew around them
+    again.net_.module_.load_state_dict(occ.net_.module_.state_dict())
+    np.testing.assert_array_equal(again.reconstruct(X), occ.reconstruct(X))
+    np.testing.assert_array_equal(again.transform(X), occ.transform(X))
+
+
 def test_scores_are_errors_of_the_reconstruction(make_deep, X):
     occ = make_deep().fit(X)
     if not isinstance(occ, CAE | SAE):

@@ -175,6 +175,20 @@ def test_the_autoencoder_stays_put_batch_statistics_included(X):
     assert not any(key.startswith("autoencoder") for key in moved)
 
 
+@pytest.mark.parametrize("kind", ["bytes", "any floats"])
+def test_an_autoencoder_trained_before_splits_as_it_is(kind, X):
+    rows = X if kind == "bytes" else X.astype(np.float32) / 100 - 1  # with and without a sigmoid
+    cae = quick("CAE", max_epochs=4).fit(rows)
+    occ = quick("IntraClassSplitting", encoder=cae.encoder_, decoder=cae.decoder_, pretrain_epochs=0).fit(rows)
+    made = torch.from_numpy(cae.reconstruct(rows)[:, None])
+    x = torch.from_numpy(rows)[:, None] / (np.float32(255) if kind == "bytes" else 1)
+    torch.testing.assert_close(occ.net_.module_.autoencoder.eval()(x)[0], made, rtol=0, atol=1e-6)
+    assert (len(occ.atypical_indices_), len(occ.history_)) == (5, quick("IntraClassSplitting").max_epochs)
+    for networks in ({}, {"encoder": cae.encoder_}, {"decoder": cae.decoder_}):
+        with pytest.raises(ValueError, match="pretrain_epochs=0 leaves the autoencoder .* pass trained modules"):
+            quick("IntraClassSplitting", pretrain_epochs=0, **networks).fit(rows)
+
+
 def test_the_first_stage_is_a_cae(X):
     ours = quick("IntraClassSplitting", pretrain_epochs=4).fit(X)
     theirs = quick("CAE", max_epochs=4, batch_size=64, lr=1e-3, weight_decay=1e-6).fit(X)
