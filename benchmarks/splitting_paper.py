@@ -24,6 +24,7 @@ from pathlib import Path
 import _cells
 import numpy as np
 import torch
+from _splitting_table import TABLE_1
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
@@ -46,16 +47,6 @@ BASELINES = {  # by name: from a seed
 SEEDED = ("isolation forest",)
 NETWORKS = ("SSIM", "NaiveNN", "NNwDS", "ICS")
 METHODS = (*BASELINES, "networks")
-PUBLISHED = {  # table 1, mnist, digits 0 to 9, AUC in %
-    "OCSVM": (98.2, 99.2, 82.1, 86.1, 94.8, 77.4, 94.8, 93.4, 90.2, 92.8),
-    "HOG + OCSVM": (87.3, 72.7, 85.7, 92.1, 73.4, 86.4, 93.3, 73.0, 91.2, 81.9),
-    "isolation forest": (96.2, 99.4, 73.0, 82.6, 87.9, 73.4, 85.8, 91.4, 73.9, 87.5),
-    "SSIM": (98.7, 99.8, 82.6, 90.6, 76.6, 92.3, 96.6, 96.0, 80.2, 79.5),
-    "D-SVDD": (98.0, 99.7, 91.7, 91.9, 94.9, 88.5, 98.3, 94.6, 93.9, 96.5),
-    "NaiveNN": (96.8, 74.8, 67.5, 67.1, 94.1, 55.8, 89.7, 68.2, 77.7, 81.8),
-    "NNwDS": (96.9, 98.7, 85.4, 95.1, 77.5, 85.5, 96.3, 94.0, 91.0, 87.4),
-    "ICS": (98.9, 99.8, 91.7, 96.6, 86.5, 88.9, 98.8, 96.1, 95.0, 90.0),
-}
 
 
 def of_rho(rho):
@@ -134,14 +125,14 @@ def show(args, data):
     """Print table 1, figure 4 and the times."""
     header = ["method", *map(str, range(10)), "mean"]
     rows, seconds, all_cells = [], [], [cell for method in METHODS for cell in cells_of(args, data, method)]
-    for name in PUBLISHED | BASELINES | dict.fromkeys(NETWORKS):
+    for name in TABLE_1[data] | BASELINES | dict.fromkeys(NETWORKS):
         cells = cells_of(args, data, name if name in BASELINES else "networks")
         if name != "D-SVDD":
             rows.append(row_of(args, name, cells))
-            times = [item["fit_seconds"][name] for cell in cells if (item := _cells.read(cell, args.output))]
+            times = values(args, name, cells, "fit_seconds")
             seconds.append([name, f"{np.median(times):.1f}" if times else "-"])
-        if data == "mnist" and name in PUBLISHED:
-            published = (*PUBLISHED[name], np.mean(PUBLISHED[name]))
+        if name in TABLE_1[data]:
+            published = (*TABLE_1[data][name], np.mean(TABLE_1[data][name]))
             rows.append([f"*{name}, paper*", *(f"*{auc:.1f}*" for auc in published)])
     print(f"\n{data}: AUC (%), mean ± standard deviation over {args.seeds} seeds; in italics the paper's table 1")
     _cells.print_table(header, rows)
@@ -157,10 +148,10 @@ def show(args, data):
     print(f"\nComputed with: {_cells.machines(all_cells, args.output)}")
 
 
-def values(args, name, cells):
-    """AUCs of the figure over the cells that have it."""
+def values(args, name, cells, kind="figures"):
+    """AUCs of the method, or seconds of its fits, over the cells that have it."""
     stored = [_cells.read(cell, args.output) for cell in cells]
-    return [item["figures"][name] for item in stored if item and name in item["figures"]]
+    return [item[kind][name] for item in stored if item and name in item["figures"]]
 
 
 def row_of(args, name, cells, label=None):
