@@ -5,12 +5,14 @@
 
 digits is one-vs-rest, each class in turn, split by the seed. pneumoniamnist trains on the 1214 normal training images
 and reports the AUC of the validation images; its test images are not used. "probability" and "distance" are the two
-parts of the score alone. Settings are the defaults but for channels and epochs, which are those of either stage.
+parts of TEND's score alone; the thesis' MarginLearner is trained without the classifier. Settings are the
+defaults but for channels and epochs, which are those of either stage.
 """
 
 import argparse
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import _cells
@@ -23,6 +25,7 @@ from sklearn_occ.datasets import fetch_pneumoniamnist, load_one_class_digits
 
 DATA = {"digits": tuple(range(10)), "pneumoniamnist": (None,)}
 MARGINS = (150, 250, 500)  # R, on the scale of squared distances
+METHODS = ("TEND", "MarginLearner")
 FIGURES = ("score", "probability", "distance")
 
 
@@ -39,6 +42,7 @@ def compute(cell, checkpoint):
     X_train, X, y = load(cell)
     occ = TEND(
         margin=cell["margin"],
+        classifier=cell["method"] == "TEND",
         pretrain_epochs=cell["epochs"],
         max_epochs=cell["epochs"],
         channels=cell["channels"],
@@ -59,13 +63,13 @@ def compute(cell, checkpoint):
     }
 
 
-def cells_of(args, data, margin):
+def cells_of(args, data, method, margin):
     return [
         {
             "experiment": "margins",
             "data": data,
             **({} if majority is None else {"class": majority}),
-            "method": "TEND",
+            "method": method,
             "margin": margin,
             "seed": seed,
             "epochs": args.epochs,
@@ -101,18 +105,20 @@ def parse():
 
 def main():
     args = parse()
-    cells = [cell for data in args.data for margin in MARGINS for cell in cells_of(args, data, margin)]
+    rows = list(product(args.data, METHODS, MARGINS))
+    cells = [cell for row in rows for cell in cells_of(args, *row)]
     n_errors = 0 if args.table_only else _cells.run(cells, compute, args.output, args.jobs)
     print(
         f"\nAUC (%), mean over classes ± standard deviation over {args.seeds} seeds; {args.epochs} epochs in either "
         f"stage, {args.channels} channels"
     )
-    rows = [
-        [data, margin, *(number(args, cells_of(args, data, margin), figure) for figure in FIGURES)]
-        for data in args.data
-        for margin in MARGINS
-    ]
-    _cells.print_table(["data", "margin", *FIGURES], rows)
+    table = []
+    for data, method, margin in rows:
+        figures = FIGURES if method == "TEND" else FIGURES[:1]
+        of_row = cells_of(args, data, method, margin)
+        table.append([data, method, margin, *(number(args, of_row, figure) for figure in figures)])
+        table[-1] += ["-"] * (len(FIGURES) - len(figures))
+    _cells.print_table(["data", "method", "margin", *FIGURES], table)
     _cells.missing(cells, args.output)
     print(f"\nComputed with: {_cells.machines(cells, args.output)}")
     sys.exit(bool(n_errors))

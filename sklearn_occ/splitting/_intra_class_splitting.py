@@ -64,7 +64,8 @@ class IntraClassSplitting(BaseAutoencoder):
     backbone : torch.nn.Module or callable, default=None
         Network of the features, a module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a
         factory `backbone(shape, n_components)` that returns one. Leaky ReLU (slope 0.2) follows it. None: the
-        architecture of the default `encoder`, with weights of its own. The paper has AlexNet.
+        architecture of the default `encoder`, with weights of its own. The paper has AlexNet, which has dropout and
+        pooling and no batch normalisation.
     {encoder and decoder}
     {width of the code}
         The same for the features and for the codes of the autoencoder, unless a given `encoder` has another.
@@ -109,9 +110,11 @@ class IntraClassSplitting(BaseAutoencoder):
 
     Notes
     -----
-    The split is only as good as the autoencoder. One that has not learnt to leave a dark background dark finds thin
-    strokes unlike their reconstructions by "ssim", whatever their shape; look at the images of `atypical_indices_`, and
-    raise `pretrain_epochs` where the `train_loss` of the first stage still falls.
+    The split is only as good as the autoencoder; look at the images of `atypical_indices_`, and raise `pretrain_epochs`
+    where the `train_loss` of the first stage still falls. A background of exactly 0 needs more: where a reconstruction
+    has a hundredth there, "ssim" halves, and the split follows how little of an image is background. Scale such images
+    to [-1, 1], or set `similarity="mse"`. On MNIST's digit 1 against the others the area under the ROC curve is 99.6 so,
+    and below 50 with bytes. On grey images without such a background, chest X-rays and 8 x 8 digits, bytes are better.
 
     Training lowers the scores of the atypical rows, which are training rows: with `threshold_data="train"` and a
     `contamination` near `rho` the threshold lies in the gap between the two kinds. Rows that are not in memory are
