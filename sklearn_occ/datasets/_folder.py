@@ -60,7 +60,8 @@ def load_image_folder(path, *, image_size=None, n_jobs=None, on_error="raise"):
         Number of threads that read and resize. None means 1, -1 as many as there are processors.
     on_error : {"raise", "skip"}, default="raise"
         What becomes of a file that cannot be read as an image. "raise" raises its error. "skip" leaves it out, and
-        warns once, with the number of such files, the names of the first five and the first one's error.
+        warns once, with the number of such files, the names of the first five and the first one's error. Size and dtype
+        are those of the other files: where headers differ in them, all files are decoded twice.
 
     Returns
     -------
@@ -106,6 +107,9 @@ def load_image_folder(path, *, image_size=None, n_jobs=None, on_error="raise"):
     files = [file for name in _FOLDERS for file in folders[name]]
     unusable = Unusable(on_error)
     headers = {files[index]: header for index, header in usable(read_header, files, n_jobs, unusable)}
+    if on_error == "skip" and not _agree(headers, image_size):
+        whole = list(headers)
+        headers = {whole[index]: header for index, header in usable(_read_form, whole, n_jobs, unusable)}
     _refuse_empty(path, folders, headers, unusable)
     shape, dtype = _common_shape_and_dtype(headers, image_size)
 
@@ -165,6 +169,18 @@ def _refuse_empty(path, folders, readable, unusable):
                 f"None of the {len(files)} files of {str(path / name)!r} can be read: put at least one image file "
                 f"there. The first one's error: {first}"
             )
+
+
+def _agree(headers, image_size):
+    """Whether all headers ask for one result, so that no broken file among them can change it."""
+    forms = {(shape if image_size is None else len(shape), dtype) for shape, dtype in headers.values()}
+    return len(forms) <= 1
+
+
+def _read_form(path):
+    """Return what `read_header` does, of an image that can be decoded."""
+    image = read_image(path)
+    return image.shape, image.dtype
 
 
 def _common_shape_and_dtype(headers, image_size):

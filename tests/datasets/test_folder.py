@@ -190,6 +190,22 @@ def test_broken_files_are_skipped_counted_and_named(folder, n_jobs, image_size):
     assert "3 files left out" in data.DESCR
 
 
+@pytest.mark.parametrize("image_size", [None, 8])
+@pytest.mark.parametrize("mode", ["I;16", "RGB"])
+def test_a_skipped_file_decides_neither_size_nor_dtype(folder, image_size, mode):
+    whole = load_image_folder(folder, image_size=image_size)
+    cut = folder / "train" / "0.png"
+    save(cut, 900 if mode == "I;16" else 9, size=(40, 40), mode=mode)
+    cut.write_bytes(cut.read_bytes()[:50])
+    with pytest.warns(UserWarning, match=r"1 of 8 files .*0\.png") as caught:
+        data = load_image_folder(folder, image_size=image_size, on_error="skip")
+    assert len(caught) == 1
+    assert data.files_left_out == [str(cut)]
+    assert data.X_train.dtype == data.X_test.dtype == np.uint8
+    np.testing.assert_array_equal(data.X_train, whole.X_train)
+    np.testing.assert_array_equal(data.X_test, whole.X_test)
+
+
 def test_five_of_many_broken_files_are_named(folder):
     for number in range(7):
         (folder / "train" / f"{number}.png").write_bytes(b"")
