@@ -79,9 +79,9 @@ def load_data(data, *, majority=None, image_size=None):
     return bunch
 
 
-def _ten_classes(fetch):
+def _ten_classes(fetch, expected):
     def load(majority, image_size):
-        majority = _digit(majority)
+        majority = _one_of_ten(majority, expected)
         return _resized(fetch(majority), image_size, majority=majority)
 
     return load
@@ -98,18 +98,18 @@ def _chestx(majority, image_size):
 
 
 DATA_SETS = {
-    "digits": _ten_classes(load_one_class_digits),
+    "digits": _ten_classes(load_one_class_digits, "a digit"),
     "chestx": _chestx,
     "pneumoniamnist": _pneumoniamnist,
-    "mnist": _ten_classes(fetch_mnist),
-    "fashion_mnist": _ten_classes(fetch_fashion_mnist),
-    "cifar10": _ten_classes(fetch_cifar10),
+    "mnist": _ten_classes(fetch_mnist, "a digit"),
+    "fashion_mnist": _ten_classes(fetch_fashion_mnist, "the number of a class"),
+    "cifar10": _ten_classes(fetch_cifar10, "the number of a class"),
 }
 
 
-def _digit(majority):
+def _one_of_ten(majority, expected):
     if str(majority) not in {"None", *"0123456789"}:
-        raise ValueError(f"majority is {majority!r}, expected a digit, 0 to 9.")
+        raise ValueError(f"majority is {majority!r}, expected {expected}, 0 to 9.")
     return 0 if majority is None else int(majority)
 
 

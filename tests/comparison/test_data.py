@@ -78,17 +78,18 @@ def test_a_table_with_anomalies_is_halved(npz):
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
 def test_ten_classes_with_a_majority_and_a_size(name, tmp_path, monkeypatch):
+    shape = (3, 32, 32) if name == "cifar10" else (28, 28)
     np.savez(
         tmp_path / f"{name}.npz",
-        X_train=np.arange(40 * 16, dtype=np.uint8).reshape(40, 4, 4),
+        X_train=np.zeros((40, *shape), dtype=np.uint8),
         y_train=np.arange(40) % 10,
-        X_test=np.zeros((10, 4, 4), dtype=np.uint8),
+        X_test=np.zeros((10, *shape), dtype=np.uint8),
         y_test=np.arange(10),
     )
     monkeypatch.setenv("SKLEARN_OCC_DATA", str(tmp_path))
     data = load_data(name, majority=4, image_size=8)
     assert data.name == f"{name}, majority 4"
-    assert data.X_train.shape == (4, 8, 8)
+    assert data.X_train.shape == (4, *shape[:-2], 8, 8)
     assert np.flatnonzero(data.y_test == 1).tolist() == [4]
 
 
@@ -144,7 +145,8 @@ def test_a_damaged_or_single_array(npz, tmp_path, images):
         ("nowhere", {}, "'nowhere' is neither a file nor a folder, nor one of digits, chestx"),
         ("digits", {"majority": "12"}, "majority is '12', expected a digit"),
         ("mnist", {"majority": "three"}, "majority is 'three', expected a digit"),
-        ("cifar10", {"majority": "cat"}, "majority is 'cat', expected a digit"),
+        ("fashion_mnist", {"majority": "10"}, "majority is '10', expected the number of a class, 0 to 9"),
+        ("cifar10", {"majority": "cat"}, "majority is 'cat', expected the number of a class, 0 to 9"),
         ("chestx", {"majority": "1"}, "but chestx says itself"),
         ("pneumoniamnist", {"majority": "1"}, "but pneumoniamnist says itself"),
         (".", {"majority": "1"}, "but the folder '.' says itself"),
