@@ -68,7 +68,7 @@ def fetch_cifar10(majority=0, *, data_home=None, download_if_missing=True):
     OSError
         If the file is neither here nor can be downloaded, or fails its MD5 checksum.
     ValueError
-        If `majority` is no class, or the file is damaged.
+        If `majority` is no class, or the file is damaged or holds other arrays.
 
     Examples
     --------
@@ -77,7 +77,8 @@ def fetch_cifar10(majority=0, *, data_home=None, download_if_missing=True):
     >>> ships.X_train.shape, int((ships.y_test == 1).sum())  # doctest: +SKIP
     ((5000, 3, 32, 32), 1000)
     """
-    origin, split = "read from cifar10.npz in SKLEARN_OCC_DATA", provided_split("cifar10.npz")
+    origin = "read from cifar10.npz in SKLEARN_OCC_DATA"
+    split = provided_split("cifar10.npz", _IMAGE_SHAPE, majority)
     if split is None:
         origin = "the binary version of www.cs.toronto.edu/~kriz/cifar.html"
         split = _read_archive(

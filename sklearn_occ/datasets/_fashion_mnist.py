@@ -67,7 +67,7 @@ def fetch_fashion_mnist(majority=0, *, data_home=None, download_if_missing=True)
     OSError
         If a file is neither here nor can be downloaded, or fails its MD5 checksum.
     ValueError
-        If `majority` is no class, or a file is damaged.
+        If `majority` is no class, or a file is damaged or holds other arrays.
 
     Examples
     --------
@@ -76,7 +76,8 @@ def fetch_fashion_mnist(majority=0, *, data_home=None, download_if_missing=True)
     >>> sandals.X_train.shape, int((sandals.y_test == 1).sum())  # doctest: +SKIP
     ((6000, 28, 28), 1000)
     """
-    origin, split = "read from fashion_mnist.npz in SKLEARN_OCC_DATA", provided_split("fashion_mnist.npz")
+    origin = "read from fashion_mnist.npz in SKLEARN_OCC_DATA"
+    split = provided_split("fashion_mnist.npz", (28, 28), majority)
     if split is None:
         origin = "the four idx files of github.com/zalandoresearch/fashion-mnist"
         split = fetch_idx_split("fashion-mnist-", data_home=data_home, download_if_missing=download_if_missing)

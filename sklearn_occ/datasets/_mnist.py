@@ -52,7 +52,7 @@ def fetch_mnist(majority=0, *, data_home=None, download_if_missing=True):
     OSError
         If a file is neither here nor can be downloaded, or fails its MD5 checksum.
     ValueError
-        If `majority` is not a digit, or a file is damaged.
+        If `majority` is not a digit, or a file is damaged or holds other arrays.
 
     Examples
     --------
@@ -61,7 +61,8 @@ def fetch_mnist(majority=0, *, data_home=None, download_if_missing=True):
     >>> mnist.X_train.shape, int((mnist.y_test == 1).sum())  # doctest: +SKIP
     ((5851, 28, 28), 974)
     """
-    origin, split = "read from mnist.npz in SKLEARN_OCC_DATA, rows grouped by class", provided_split("mnist.npz")
+    origin = "read from mnist.npz in SKLEARN_OCC_DATA, rows grouped by class"
+    split = provided_split("mnist.npz", (28, 28), majority)
     if split is None:
         origin = "the four idx files of the original distribution"
         split = fetch_idx_split(data_home=data_home, download_if_missing=download_if_missing)

@@ -72,6 +72,14 @@ def test_a_provided_file_comes_first(server, tmp_path, monkeypatch):
     assert "cifar10.npz in SKLEARN_OCC_DATA" in data.DESCR
 
 
+def test_a_provided_file_with_its_channels_last_is_refused(tmp_path, monkeypatch):
+    X, y = np.moveaxis(IMAGES["test_batch.bin"], 1, -1), LABELS["test_batch.bin"]
+    np.savez(tmp_path / "cifar10.npz", X_train=X, y_train=y, X_test=X, y_test=y)
+    monkeypatch.setenv("SKLEARN_OCC_DATA", str(tmp_path))
+    with pytest.raises(ValueError, match=r"of shape \(4, 32, 32, 3\), expected uint8 of shape \(n, 3, 32, 32\)"):
+        fetch_cifar10(2)
+
+
 def without_last_byte(files):
     return files | {"data_batch_3.bin": files["data_batch_3.bin"][:-1]}
 

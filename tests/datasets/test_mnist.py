@@ -118,6 +118,32 @@ def test_a_provided_file_that_is_broken_is_named(tmp_path, monkeypatch, fetched,
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"X_train": TRAIN[:, None]},
+            r"X_train of .* is uint8 of shape \(12, 1, 28, 28\), expected uint8 of shape \(n, 28",
+        ),
+        (
+            {"X_test": TEST.reshape(5, -1)},
+            r"X_test of .* is uint8 of shape \(5, 784\), expected uint8 of shape \(n, 28",
+        ),
+        ({"X_test": TEST / 255}, r"X_test of .* is float64 of shape \(5, 28, 28\), expected uint8"),
+        ({"X_train": np.uint8(3)}, r"X_train of .* is uint8 of shape \(\), expected"),
+        ({"y_train": TRAIN_LABELS[:, None]}, r"y_train of .* has shape \(12, 1\), expected \(12,\), one label"),
+        ({"y_test": TEST_LABELS[:4]}, r"y_test of .* has shape \(4,\), expected \(5,\), one label"),
+        ({"y_train": TRAIN_LABELS % 4}, r"y_train of .* holds no 4, so that there is nothing to train on"),
+    ],
+)
+def test_a_provided_file_with_other_arrays_is_named(tmp_path, monkeypatch, fetched, changes, message):
+    arrays = {"X_train": TRAIN, "y_train": TRAIN_LABELS, "X_test": TEST, "y_test": TEST_LABELS}
+    np.savez(tmp_path / fetched.own, **arrays | changes)
+    monkeypatch.setenv("SKLEARN_OCC_DATA", str(tmp_path))
+    with pytest.raises(ValueError, match=message):
+        fetched.fetch(4)
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (gzip.compress(b"\x00\x00\x0d\x01 floats"), "is no idx file of unsigned bytes"),
