@@ -12,6 +12,7 @@ from ._checks import refuse_channels_last, refuse_outside_unit_range
 from ._resizing import resize_image
 
 DEFAULT_STRENGTHS = {"cut": 0.3, "crop": 0.3, "noise": 0.1, "blur": 0.03}
+_LEAST_BLUR = 0.7  # pixels; at a third of it a pixel gives its neighbours 0.0001 of itself
 
 
 @validate_params(
@@ -31,7 +32,8 @@ def transform_images(images, *, kind, strength=None, random_state=0):
         "cut"     a rectangle at a random place, `strength` of either side, is set to 0 in all channels
         "crop"    a window at a random place, 1 - `strength` of either side, is enlarged to the whole
         "noise"   x + strength e, e drawn from N(0, 1) for each pixel of each channel
-        "blur"    Gaussian blur with a standard deviation of `strength` of the shorter side; nothing is random
+        "blur"    Gaussian blur with a standard deviation of `strength` of the shorter side, but at least 0.7 pixels;
+              nothing is random
 
     Sides are rounded to pixels, at least one; values are clipped to [0, 1]; all channels are cut and cropped alike.
 
@@ -106,7 +108,7 @@ def _noise(image, strength, rng):
 
 
 def _blur(image, strength, rng):
-    width = strength * min(image.shape[-2:])
+    width = max(strength * min(image.shape[-2:]), _LEAST_BLUR)
     return ndimage.gaussian_filter(image, width, mode="nearest", axes=(-2, -1))
 
 
