@@ -22,7 +22,8 @@ def convert_images(images, like):
         uint8 to float       value / 255
         float to uint8       255 value, rounded
 
-    Nothing is learned from the values of either: contrasts stay as they are.
+    Nothing is learned from the values of either: contrasts stay as they are. Floats beside floats keep their scale;
+    where `like` lies in [0, 1] they must do so too, as another scale would set them apart by itself.
 
     Parameters
     ----------
@@ -39,8 +40,9 @@ def convert_images(images, like):
     Raises
     ------
     ValueError
-        If an array holds no images, channels are neither equal nor grey or colour, or of uint8 and float the
-        floats lie outside [0, 1] (images that were standardised have lost the scale: convert before).
+        If an array holds no images, NaN or infinity, channels are neither equal nor grey or colour, of uint8 and float
+        the floats lie outside [0, 1] (images that were standardised have lost the scale: convert before), or floats do
+        beside a `like` within it.
     ImportError
         If sizes differ and scikit-image is absent.
 
@@ -63,14 +65,18 @@ def convert_images(images, like):
     _check_image(like[0], "like[0]")
     if not len(images):
         raise ValueError("images is empty, and there is nothing to convert: give at least one image.")
+    _refuse_not_finite(like, "like")
     if like.dtype != np.uint8 and any(as_array(image).dtype == np.uint8 for image in images):
         refuse_outside_unit_range(like, "like", "convert images before they are standardised")
+    like_in_unit_range = like.dtype == np.uint8 or (like.min() >= 0 and like.max() <= 1)
     converted = np.empty((len(images), *like.shape[1:]), like.dtype)
     for i in range(len(images)):
         image, name = as_array(images[i]), f"images[{i}]"
         _check_image(image, name)
-        if like.dtype == np.uint8 and image.dtype != np.uint8:
-            refuse_outside_unit_range(image, name, "convert images before they are standardised")
+        _refuse_not_finite(image, name)
+        if image.dtype != np.uint8 and like_in_unit_range:
+            remedy = "divide by the range of images, and convert before they are standardised"
+            refuse_outside_unit_range(image, name, remedy)
         value = _with_channels(as_float(image).astype(np.float64), like.shape[1:-2], name)
         value = resize_image(value, like.shape[-2:])
         converted[i] = np.rint(255 * value) if like.dtype == np.uint8 else value
@@ -132,6 +138,13 @@ def _check_image(image, name):
         raise ValueError(
             f"{name} is {image.dtype}, expected uint8 or float, whose scale is known: convert it, e.g. to float in "
             "[0, 1] by dividing by the largest value that its device gives."
+        )
+
+
+def _refuse_not_finite(images, name):
+    if images.dtype != np.uint8 and not np.isfinite(images).all():
+        raise ValueError(
+            f"{name} holds NaN or infinity, expected finite values: replace them, or leave such images out."
         )
 
 

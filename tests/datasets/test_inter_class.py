@@ -74,7 +74,7 @@ def test_dtypes_and_their_scales(rng, dtype, like_dtype, factor):
     np.testing.assert_allclose(converted, rounded, rtol=1e-6)
 
 
-def test_floats_keep_any_scale_beside_floats(rng):
+def test_floats_keep_any_scale_beside_floats_that_are_not_in_the_unit_range(rng):
     images = 100 * rng.normal(size=(2, 5, 5))
     np.testing.assert_array_equal(convert_images(images, -np.ones((1, 5, 5))), images)
 
@@ -113,6 +113,15 @@ def test_a_test_set(grey, colour):
         (np.zeros((2, 5, 5), np.uint16), np.zeros((1, 5, 5)), r"images\[0\] is uint16, expected uint8 or float"),
         (np.zeros((2, 5, 5)), np.zeros((1, 5, 5), int), r"like\[0\] is int64, expected uint8 or float"),
         ([np.zeros((5, 5)), np.full((5, 5), 1.5)], np.zeros((1, 5, 5), np.uint8), r"images\[1\] is float and must lie"),
+        (
+            np.full((2, 5, 5), 255.0),
+            np.ones((1, 5, 5), np.float32),
+            r"images\[0\] is float and must lie in .0, 1., got 255.0: divide by the range",
+        ),
+        (np.full((2, 5, 5), -0.1), np.ones((1, 5, 5)), r"images\[0\] is float and must lie in .0, 1., got -0.1"),
+        ([np.zeros((5, 5)), np.full((5, 5), np.nan)], -np.ones((1, 5, 5)), r"images\[1\] holds NaN or infinity"),
+        (np.full((2, 5, 5), np.inf), np.full((1, 5, 5), 300.0), r"images\[0\] holds NaN or infinity"),
+        (np.zeros((2, 5, 5)), np.stack([np.zeros((5, 5)), np.full((5, 5), np.nan)]), "like holds NaN or infinity"),
         (np.zeros((2, 5, 5), np.uint8), np.full((1, 5, 5), -0.5), "like is float and must lie in .0, 1., got -0.5"),
         (np.zeros((2, 5)), np.zeros((1, 5, 5)), r"images\[0\] has shape \(5,\), expected \(H, W\)"),
         (np.zeros((2, 5, 5)), np.zeros((7, 25)), r"like has shape \(7, 25\), expected images"),
