@@ -23,7 +23,7 @@ def convert_images(images, like):
         float to uint8       255 value, rounded
 
     Nothing is learned from the values of either: contrasts stay as they are. Floats beside floats keep their scale;
-    where `like` lies in [0, 1] they must do so too, as another scale would set them apart by itself.
+    where `like` lies in [0, 1] they must too, as another scale would set them apart by itself.
 
     Parameters
     ----------

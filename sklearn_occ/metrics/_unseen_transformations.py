@@ -3,7 +3,7 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils._param_validation import HasMethods, validate_params
+from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
 from .._input import as_array, as_taken_by
 from ..datasets import transform_images
@@ -15,7 +15,7 @@ from ._labelled_scores import finite_scores
     {
         "estimator": [HasMethods("score_samples")],
         "images": ["array-like"],
-        "threshold": [Real],
+        "threshold": [Interval(Real, None, None, closed="both")],  # no NaN
         "strengths": [dict, None],
         "random_state": ["random_state"],
     },

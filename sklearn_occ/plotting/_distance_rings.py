@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ._axes import legend_above, one_axes, require_matplotlib, with_defaults
 from ._classes import classes_in
@@ -110,7 +110,7 @@ class DistanceRingsDisplay:
         Parameters
         ----------
         distances : array-like of shape (n,)
-            Finite, at least 0.
+            At least one; finite, at least 0.
         y : array-like of shape (n,), default=None
             1 majority, -1 minority.
         radius : float, default=None
@@ -128,6 +128,8 @@ class DistanceRingsDisplay:
         """
         require_matplotlib(cls)
         distances = column_or_1d(distances).astype(np.float64)
+        if not len(distances):
+            raise ValueError("distances is empty, and there is nothing to draw: give at least one distance.")
         bad = ~(np.isfinite(distances) & (distances >= 0))
         if bad.any():
             raise ValueError(
@@ -225,6 +227,7 @@ def _distances(estimator, X):
         return np.sqrt(distance * margin_learner.margin), margin_learner.margin**0.5
     centre = centre_of_codes(estimator)
     if centre is None:
+        check_is_fitted(estimator)
         raise ValueError(
             f"{type(estimator).__name__} has no centre to measure from, as ConOCC, DeepSVDD and TEND have: pass "
             "distances of another kind to from_distances."

@@ -37,6 +37,7 @@ def test_strengths_choose_what_is_done(rng):
 
 def test_a_score_on_the_threshold_is_majority():
     assert unseen_transformation_rates(Brightest(), np.ones((3, 4, 4)), -1.0, strengths={}) == {"none": 0.0}
+    assert unseen_transformation_rates(Brightest(), np.ones((3, 4, 4)), np.inf, strengths={}) == {"none": 1.0}
 
 
 @pytest.mark.parametrize("name", ["PCAReconstruction", "CAE"])
@@ -64,6 +65,7 @@ def test_a_detector_of_another_library(blobs):
         ({"strengths": {"rotate": None}}, "The 'kind' parameter"),
         ({"strengths": {"crop": 2.0}}, "strength of 'crop'"),
         ({"threshold": "auto"}, "The 'threshold' parameter"),
+        ({"threshold": np.nan}, "The 'threshold' parameter"),
         ({"estimator": object()}, "implementing 'score_samples'"),
         ({"images": np.full((2, 4, 4), 7.0)}, "must lie in"),
     ],

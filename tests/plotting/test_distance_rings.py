@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import quick
 from matplotlib import pyplot
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -142,6 +143,7 @@ def test_axes_and_looks(distances, y):
     [
         ({"distances": [1.0, -2.0]}, "distances must be finite and at least 0, got -2.0 at row 1"),
         ({"distances": [np.nan, 1.0]}, "distances must be finite and at least 0, got nan at row 0"),
+        ({"distances": []}, "distances is empty, and there is nothing to draw: give at least one distance"),
         ({"y": [1, -1]}, "There are 2 labels, but 3 rows"),
         ({"radius": -1.0}, "The 'radius' parameter"),
         ({"limit": 0}, "The 'limit' parameter"),
@@ -156,3 +158,10 @@ def test_an_estimator_without_a_centre(blobs):
     X = blobs(12)
     with pytest.raises(ValueError, match="CAE has no centre to measure from"):
         DistanceRingsDisplay.from_estimator(quick("CAE").fit(X), X)
+
+
+@pytest.mark.parametrize("wrap", [lambda occ: occ, make_pipeline, MajorityOnly], ids=["alone", "pipeline", "majority"])
+@pytest.mark.parametrize("name", ["ConOCC", "DeepSVDD", "TEND"])
+def test_an_estimator_that_is_not_fitted(name, wrap, blobs):
+    with pytest.raises(NotFittedError, match="fitted"):
+        DistanceRingsDisplay.from_estimator(wrap(quick(name)), blobs(12))
