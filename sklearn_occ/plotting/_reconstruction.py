@@ -4,11 +4,15 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+from sklearn.utils.validation import check_is_fitted
 
 from .._input import as_array
 from ._axes import axes_grid, require_matplotlib
 from ._classes import classes_in
+from ._fitted import owner_of, rows_seen_by
 from ._images import as_picture, of_shape, read_images, show, value_range
+
+_CHOICE = {"n_samples": [Interval(Integral, 1, None, closed="left")], "names": ["array-like", None]}
 
 
 class ReconstructionDisplay:
@@ -25,11 +29,11 @@ class ReconstructionDisplay:
         Black and white are 0 and 1 where these hold all values (uint8 is read as value / 255), else the extremes of all
         images; the same for all pictures. Three channels are red, green and blue; of any other number the first is
         shown.
-    reconstructions : ndarray of the shape of `images`
-        In the unit of the images, or in [0, 1] for uint8.
-    rows : ndarray of int
+    reconstructions : ndarray of shape (n_shown, H, W) or (n_shown, C, H, W)
+        Of the images that are shown; in their unit, or in [0, 1] for uint8.
+    rows : ndarray of int, shape (n_shown,)
         Which images are shown.
-    parts : dict of str to ndarray of the shape of `images`, default=None
+    parts : dict of str to ndarray of the shape of `reconstructions`, default=None
         What the parts make of them.
     y_true : array-like of shape (n,), default=None
         1 majority, -1 minority; frames the images. None draws no frames.
@@ -70,14 +74,15 @@ class ReconstructionDisplay:
         self.names = names
 
     @classmethod
-    @validate_params({"estimator": [HasMethods("reconstruct")]}, prefer_skip_nested_validation=False)
+    @validate_params({"estimator": [HasMethods("fit")], **_CHOICE}, prefer_skip_nested_validation=False)
     def from_estimator(cls, estimator, X, y=None, *, n_samples=4, names=None, ax=None, **plot_kw):
-        """Reconstruct images and draw them.
+        """Reconstruct the images that are shown, and draw them.
 
         Parameters
         ----------
-        estimator : fitted estimator with `reconstruct`
-            Its `reconstruct_parts` is used where it has one.
+        estimator : fitted estimator
+            One with `reconstruct`, or a pipeline or search that ends in one. Its `reconstruct_parts` is used where it
+            has one. Images are drawn as it gets them from the steps before it.
         X : array-like of shape (n, H, W) or (n, C, H, W)
             What the estimator takes.
         y : array-like of shape (n,), default=None
@@ -90,23 +95,22 @@ class ReconstructionDisplay:
         display : ReconstructionDisplay
         """
         require_matplotlib(cls)
-        images = read_images(as_array(X))
-        parts = None
-        if hasattr(estimator, "reconstruct_parts"):
-            parts = dict(zip(("primary", "branch"), estimator.reconstruct_parts(images), strict=True))
-        return cls.from_predictions(
-            images, estimator.reconstruct(images), y, parts=parts, n_samples=n_samples, names=names, ax=ax, **plot_kw
-        )
+        owner = owner_of(estimator, "reconstruct")
+        if owner is None:
+            check_is_fitted(estimator)
+            raise ValueError(
+                f"{type(estimator).__name__} is no estimator implementing 'reconstruct', nor does it end in one: pass "
+                "reconstructions to from_predictions."
+            )
+        images = read_images(rows_seen_by(owner, estimator, as_array(X)))
+        rows = _shown(images, y, names, n_samples)
+        made = {"reconstructions": owner.reconstruct(images[rows])}
+        if hasattr(owner, "reconstruct_parts"):
+            made |= zip(("primary", "branch"), owner.reconstruct_parts(images[rows]), strict=True)
+        return cls._drawn(images, rows, made, y_true=y, names=names, ax=ax, **plot_kw)
 
     @classmethod
-    @validate_params(
-        {
-            "parts": [dict, None],
-            "n_samples": [Interval(Integral, 1, None, closed="left")],
-            "names": ["array-like", None],
-        },
-        prefer_skip_nested_validation=False,
-    )
+    @validate_params({"parts": [dict, None], **_CHOICE}, prefer_skip_nested_validation=False)
     def from_predictions(
         cls, X, reconstructions, y_true=None, *, parts=None, n_samples=4, names=None, ax=None, **plot_kw
     ):
@@ -117,7 +121,7 @@ class ReconstructionDisplay:
         X : array-like of shape (n, H, W) or (n, C, H, W)
             The images.
         reconstructions : array-like of the shape of X
-            See the class.
+            In the unit of the images, or in [0, 1] for uint8.
         y_true : array-like of shape (n,), default=None
             1 majority, -1 minority.
         parts : dict of str to array-like of the shape of X, default=None
@@ -137,13 +141,17 @@ class ReconstructionDisplay:
         images = read_images(as_array(X))
         made = {"reconstructions": reconstructions, **(parts or {})}
         made = {name: of_shape(array, images.shape, name) for name, array in made.items()}
-        if names is not None and len(names) != len(images):
-            raise ValueError(f"There are {len(names)} names, but {len(images)} images: give one name for each.")
-        rows = [np.flatnonzero(of_class)[:n_samples] for _, of_class in classes_in(y_true, len(images))]
+        rows = _shown(images, y_true, names, n_samples)
+        made = {name: array[rows] for name, array in made.items()}
+        return cls._drawn(images, rows, made, y_true=y_true, names=names, ax=ax, **plot_kw)
+
+    @classmethod
+    def _drawn(cls, images, rows, made, *, y_true, names, ax, **plot_kw):
+        made = {name: of_shape(array, images[rows].shape, name) for name, array in made.items()}
         display = cls(
             images=images,
             reconstructions=made.pop("reconstructions"),
-            rows=np.concatenate(rows),
+            rows=rows,
             parts=made or None,
             y_true=y_true,
             names=names,
@@ -167,15 +175,15 @@ class ReconstructionDisplay:
         self
         """
         require_matplotlib(type(self))
-        columns = {"image": self.images, **(self.parts or {}), "reconstruction": self.reconstructions}
+        columns = {"image": self.images[self.rows], **(self.parts or {}), "reconstruction": self.reconstructions}
         size = (1.5 * len(columns) + 0.5, 1.5 * len(self.rows) + 0.4)
         self.axes_ = axes_grid(ax, len(self.rows), len(columns), size=size)
         self.figure_ = self.axes_[0, 0].figure
         low, high = value_range(self.images)
         classes = [] if self.y_true is None else classes_in(self.y_true, len(self.images))
         self.images_ = []
-        for line, row in zip(self.axes_, self.rows, strict=True):
-            pictures = [as_picture(images[row], low, high) for images in columns.values()]
+        for line, row, *shown in zip(self.axes_, self.rows, *columns.values(), strict=True):
+            pictures = [as_picture(image, low, high) for image in shown]
             self.images_.append(
                 [show(panel, picture, **image_kw or {}) for panel, picture in zip(line, pictures, strict=True)]
             )
@@ -189,3 +197,10 @@ class ReconstructionDisplay:
         for panel, title in zip(self.axes_[0], columns, strict=True):
             panel.set_title(title, fontsize=10)
         return self
+
+
+def _shown(images, y, names, n_samples):
+    """The first rows of each class; a ValueError for another number of labels or names than of images."""
+    if names is not None and len(names) != len(images):
+        raise ValueError(f"There are {len(names)} names, but {len(images)} images: give one name for each.")
+    return np.concatenate([np.flatnonzero(of_class)[:n_samples] for _, of_class in classes_in(y, len(images))])

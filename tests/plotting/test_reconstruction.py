@@ -5,7 +5,13 @@ import pytest
 from conftest import quick
 from matplotlib import pyplot
 from matplotlib.colors import to_rgba
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
+from sklearn_occ import CAE
+from sklearn_occ.model_selection import MajorityOnly, OneClassKFold
 from sklearn_occ.plotting import ReconstructionDisplay
 
 
@@ -84,6 +90,60 @@ def test_a_method_without_parts(blobs):
     display = ReconstructionDisplay.from_estimator(quick("CAE").fit(X), X)
     assert display.axes_.shape == (4, 2)
     assert display.parts is None
+
+
+def test_only_what_is_shown_is_reconstructed(blobs, monkeypatch):
+    X, y = blobs(20), np.repeat([1, -1], 10)
+    occ = quick("CAE").fit(X)
+    expected, reconstruct, asked = occ.reconstruct(X), CAE.reconstruct, []
+
+    def noted(self, X):
+        asked.append(len(X))
+        return reconstruct(self, X)
+
+    monkeypatch.setattr(CAE, "reconstruct", noted)
+    display = ReconstructionDisplay.from_estimator(occ, X, y, n_samples=3)
+    assert asked == [6]
+    assert display.rows.tolist() == [0, 1, 2, 10, 11, 12]
+    np.testing.assert_allclose(display.reconstructions, expected[display.rows], atol=1e-6)
+    for kwargs in ({"names": ["a"] * 19}, {"y": y[1:]}, {"n_samples": 0}):
+        with pytest.raises(ValueError, match=r"19 names|19 labels|'n_samples'"):
+            ReconstructionDisplay.from_estimator(occ, X, **kwargs)
+    assert asked == [6]
+
+
+def inverted(X):
+    return 1 - X
+
+
+WRAPPED = {
+    "majority": lambda occ: MajorityOnly(make_pipeline(FunctionTransformer(inverted), occ)),
+    "pipeline": lambda occ: make_pipeline(FunctionTransformer(inverted), occ),
+    "search": lambda occ: GridSearchCV(
+        MajorityOnly(make_pipeline(FunctionTransformer(inverted), occ)),
+        {"estimator__cae__max_epochs": [1]},
+        cv=OneClassKFold(2),
+        scoring="roc_auc",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED)
+def test_inside_another_estimator(wrap, blobs):
+    X, y = blobs(20).astype(np.float32) / 255, np.tile([1, -1], 10)
+    outer = wrap(quick("CAE")).fit(X, y)
+    inner = getattr(outer, "best_estimator_", outer)
+    occ = getattr(inner, "estimator_", inner)[-1]
+    display = ReconstructionDisplay.from_estimator(outer, X, y, n_samples=2)
+    assert display.rows.tolist() == [0, 2, 1, 3]
+    np.testing.assert_array_equal(display.images, 1 - X)
+    np.testing.assert_allclose(display.reconstructions, occ.reconstruct(1 - X[[0, 2, 1, 3]]), atol=1e-6)
+
+
+@pytest.mark.parametrize("wrap", [lambda occ: occ, make_pipeline, MajorityOnly], ids=["alone", "pipeline", "majority"])
+def test_an_estimator_that_is_not_fitted(wrap, blobs):
+    with pytest.raises(NotFittedError, match="fitted"):
+        ReconstructionDisplay.from_estimator(wrap(quick("CAE")), blobs(12))
 
 
 def test_places(numbered):
