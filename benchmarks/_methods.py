@@ -16,15 +16,10 @@ from sklearn.svm import OneClassSVM
 import sklearn_occ
 from sklearn_occ.comparison._methods import network_of
 from sklearn_occ.metrics import aupr_score
-from sklearn_occ.pipelines import make_fine_hog_ocsvm, make_hog_ocsvm, make_isolation_forest
+from sklearn_occ.pipelines._baselines import BASELINES
 
 PAPER = ("OCSVM", "C-OCSVM", "DAGMM", "D-SVDD", "AnoGAN", "SAE", "CAE", "ConOCC")  # in the order of its table 2
 OURS = (*PAPER, "PCAReconstruction", "AEGMM", "VAE", "CascadeVAE", "CVAD", "TEND", "ICS", "GANomaly", "FAnoGAN")
-PIPELINES = {
-    "HOG-OCSVM": make_hog_ocsvm,
-    "FineHOG-OCSVM": make_fine_hog_ocsvm,
-    "IsolationForest": make_isolation_forest,
-}
 SCIKIT_LEARN = ("OneClassSVM", "IsolationForest", "LocalOutlierFactor")
 PYOD = ("PyOD AutoEncoder", "PyOD DeepSVDD", "PyOD AnoGAN")
 PEERS = ("HOG-OCSVM", "FineHOG-OCSVM", *SCIKIT_LEARN, *PYOD)
@@ -33,7 +28,7 @@ FIGURES = ("auc", "aupr_majority", "aupr_minority")
 
 _CLASSES = {"C-OCSVM": "COCSVM", "D-SVDD": "DeepSVDD", "ICS": "IntraClassSplitting"}
 _TWO_STAGES = ("D-SVDD", "FAnoGAN", "CVAD", "TEND", "ICS")
-_WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction", *PIPELINES, *SCIKIT_LEARN}
+_WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction", *BASELINES, *SCIKIT_LEARN}
 
 
 def has_network(name):
@@ -102,8 +97,8 @@ def make(name, *, seed, epochs, channels, device, kind, n_features, checkpoint=N
         return _make_pyod(name, seed=seed, epochs=epochs, device=device, n_features=n_features, **params)
     if name == "OneClassSVM":
         return OneClassSVM(**params)
-    if name in PIPELINES:
-        return PIPELINES[name](random_state=seed).set_params(**params)
+    if name in BASELINES:
+        return BASELINES[name](random_state=seed).set_params(**params)
     if name == "LocalOutlierFactor":
         return LocalOutlierFactor(novelty=True, **params)
     detector = getattr(sklearn_occ, _CLASSES.get(name, name))
@@ -139,7 +134,7 @@ def prepared(name, X_train, X_test, kind):
     if kind == "table":
         scaler = StandardScaler().fit(X_train)
         return scaler.transform(X_train), scaler.transform(X_test)
-    if name in OURS or name in PIPELINES:
+    if name in OURS or name in BASELINES:
         return X_train, X_test
     return tuple(
         (X.astype(np.float32) / 255 if X.dtype == np.uint8 else X).reshape(len(X), -1) for X in (X_train, X_test)

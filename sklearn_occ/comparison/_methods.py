@@ -8,7 +8,7 @@ from ..adversarial import AnoGAN, FAnoGAN, GANomaly
 from ..density import AEGMM, DAGMM
 from ..engine import BaseDeepOneClass
 from ..hypersphere import DeepSVDD
-from ..pipelines import make_fine_hog_ocsvm, make_hog_ocsvm, make_isolation_forest
+from ..pipelines._baselines import BASELINES
 from ..reconstruction import CAE, SAE, ConOCC, PCAReconstruction
 from ..self_supervised import TEND
 from ..splitting import IntraClassSplitting
@@ -34,11 +34,8 @@ METHODS = {
     "SAE": lambda seed, network: SAE(random_state=seed, **network),
     "ConOCC": lambda seed, network: ConOCC(random_state=seed, **network),
     "IntraClassSplitting": lambda seed, network: IntraClassSplitting(random_state=seed, **network),
-    "HOG-OCSVM": lambda seed, network: make_hog_ocsvm(random_state=seed),
-    "FineHOG-OCSVM": lambda seed, network: make_fine_hog_ocsvm(random_state=seed),
-    "IsolationForest": lambda seed, network: make_isolation_forest(random_state=seed),
+    **{name: lambda seed, network, make=make: make(random_state=seed) for name, make in BASELINES.items()},
 }
-BASELINES = ("HOG-OCSVM", "FineHOG-OCSVM", "IsolationForest")  # pipelines
 DEFAULT_METHODS = (  # none that takes minutes to hours for three seeds of a small data set
     "OCSVM",
     "COCSVM",

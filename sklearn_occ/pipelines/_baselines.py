@@ -123,3 +123,10 @@ def make_isolation_forest(*, random_state=None):
     1.00
     """
     return make_pipeline(ImageFlattener(), IsolationForest(random_state=random_state))
+
+
+BASELINES = {  # by the names that a comparison and the benchmarks give them
+    "HOG-OCSVM": make_hog_ocsvm,
+    "FineHOG-OCSVM": make_fine_hog_ocsvm,
+    "IsolationForest": make_isolation_forest,
+}

@@ -16,9 +16,14 @@ from sklearn_occ.comparison import load_data
 from sklearn_occ.datasets import load_one_class_digits
 from sklearn_occ.model_selection import MajorityOnly, OneClassKFold
 from sklearn_occ.pipelines import make_fine_hog_ocsvm, make_hog_ocsvm, make_isolation_forest
+from sklearn_occ.pipelines._baselines import BASELINES
 
-MAKERS = {"HOG-OCSVM": make_hog_ocsvm, "FineHOG-OCSVM": make_fine_hog_ocsvm, "IsolationForest": make_isolation_forest}
-each = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+each = pytest.mark.parametrize("make", BASELINES.values(), ids=BASELINES)
+
+
+def test_each_name_is_of_its_pipeline():
+    assert [BASELINES[name]()[0].pixels_per_cell for name in ("HOG-OCSVM", "FineHOG-OCSVM")] == [8, 4]
+    assert list(BASELINES["IsolationForest"]().named_steps) == ["imageflattener", "isolationforest"]
 
 
 def test_settings_of_the_paper(blobs):
@@ -120,18 +125,18 @@ GRIDS = {
 }
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_grid_search_on_images(name):
     digits = load_one_class_digits(0)
     X = np.concatenate([digits.X_train, digits.X_test[::20]])
     y = np.concatenate([np.ones(len(digits.X_train), dtype=int), digits.y_test[::20]])
     search = GridSearchCV(
-        MajorityOnly(MAKERS[name](random_state=0)), GRIDS[name], cv=OneClassKFold(3), scoring="roc_auc"
+        MajorityOnly(BASELINES[name](random_state=0)), GRIDS[name], cv=OneClassKFold(3), scoring="roc_auc"
     ).fit(X, y)
     found = search.cv_results_["mean_test_score"]
     assert (found > 0.8).all()
     assert found[0] != found[1]
-    alone = MAKERS[name](random_state=0).set_params(
+    alone = BASELINES[name](random_state=0).set_params(
         **{key.removeprefix("estimator__"): value for key, value in search.best_params_.items()}
     )
     expected = alone.fit(X[y == 1]).score_samples(X)
@@ -151,7 +156,7 @@ def test_in_the_comparison(tmp_path, capsys):
     assert [row["epochs"] for row in rows] == ["", "", "", "", "2", "2"]
     data = load_data("digits", majority=4)
     for row in rows[:4]:
-        occ = MAKERS[row["method"]](random_state=int(row["seed"])).fit(data.X_train)
+        occ = BASELINES[row["method"]](random_state=int(row["seed"])).fit(data.X_train)
         assert float(row["auc"]) == pytest.approx(roc_auc_score(data.y_test, occ.score_samples(data.X_test)))
     assert rows[2]["auc"] != rows[3]["auc"]
     capsys.readouterr()
@@ -163,7 +168,7 @@ def test_in_the_comparison_of_a_table(tmp_path, rng):
     X = rng.normal(size=(60, 12))
     X[40:] += 6
     np.savez(tmp_path / "table.npz", X=X, y=np.repeat([0, 1], [40, 20]))
-    rows = compare(tmp_path / "out", "--data", tmp_path / "table.npz", "--methods", *MAKERS)
+    rows = compare(tmp_path / "out", "--data", tmp_path / "table.npz", "--methods", *BASELINES)
     assert [row["method"] for row in rows] == ["HOG-OCSVM"] * 2 + ["FineHOG-OCSVM"] * 2 + ["IsolationForest"] * 2
     assert [float(row["auc"]) for row in rows[4:]] == [1, 1]
     assert 0 <= float(rows[0]["auc"]) == float(rows[1]["auc"]) <= 1
