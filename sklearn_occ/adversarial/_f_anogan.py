@@ -245,9 +245,9 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         if not net.epochs_:
             net.criterion_.first_variance.fill_(generated_variance(net))
         if not net.epochs_.get(LAST_STAGE):
-            net.lr = self.pretrain_lr
+            net.lr, net.lr_name_ = self.pretrain_lr, "pretrain_lr"
             net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
-            net.lr = self.lr
+            net.lr, net.lr_name_ = self.lr, "lr"
         net.freeze("generator")
         net.freeze("discriminator")
         super()._train(net, X, X_valid)
