@@ -52,9 +52,9 @@ class AdversarialLoss(nn.Module):
     def loss_of(self, player, module, x, codes):
         """Loss of one player, a scalar."""
         if player == "generator":
-            judged = module.discriminator(module.generator(codes))[1]
+            judged = module.discriminator(module.made(codes))[1]
             return binary_cross_entropy_with_logits(judged, torch.ones_like(judged))
-        real, made = module.discriminator(x)[1], module.discriminator(module.generator(codes).detach())[1]
+        real, made = module.discriminator(x)[1], module.discriminator(module.made(codes).detach())[1]
         return judgement_loss(real, made)
 
 

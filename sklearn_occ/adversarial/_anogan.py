@@ -237,7 +237,9 @@ class AnoGAN(BaseGenerative):
     def _make_module(self):
         self.n_components_ = self.n_components or min(default_code_width(self._shape_of_rows), _WIDEST_CODE)
         return GenerativeAdversarial(
-            self._make_generator(), build_discriminator(self.discriminator, self._shape_of_rows, self.channels)
+            self._make_generator(),
+            build_discriminator(self.discriminator, self._shape_of_rows, self.channels),
+            self._make_output_activation(),
         )
 
     def _make_criterion(self):

@@ -9,7 +9,8 @@ from ..nn import build_decoder, default_table_generator
 class BaseGenerative(DecodingMixin, BaseCodes):
     """Detector whose module has a `generator` of rows from codes, trained against a `discriminator`.
 
-    A subclass writes `_make_module()`, in which it sets `n_components_` and calls `_make_generator()`.
+    A subclass writes `_make_module()`, in which it sets `n_components_` and calls `_make_generator()` and
+    `_make_output_activation()`.
     """
 
     _parameter_constraints: dict = {
@@ -26,16 +27,15 @@ class BaseGenerative(DecodingMixin, BaseCodes):
 
     @property
     def _decoder(self):
-        return self.net_.module_.generator
+        module = self.net_.module_
+        return nn.Sequential(module.generator, module.output_activation)
 
     def _make_generator(self):
         is_default_of_table = self.generator is None and self.image_shape_ is None
-        generator = build_decoder(
+        return build_decoder(
             default_table_generator if is_default_of_table else self.generator,
             self.n_components_,
             self._shape_of_rows,
             self.channels,
             name="generator",
         )
-        activation = self._make_output_activation()
-        return generator if activation is None else nn.Sequential(generator, activation)

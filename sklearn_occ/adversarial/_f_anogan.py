@@ -233,7 +233,7 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
             default_width=min(default_code_width(shape), _WIDEST_CODE),
         )
         critic = build_discriminator(self.discriminator, shape, self.channels, layer_norm=True)
-        return EncodedAdversarial(self._make_generator(), critic, encoder)
+        return EncodedAdversarial(self._make_generator(), critic, encoder, self._make_output_activation())
 
     def _make_criterion(self):
         return WassersteinLoss(self.n_components_, self.critic_steps, self.penalty_weight, self.feature_weight)

@@ -81,7 +81,7 @@ class LatentSearch(nn.Module):
         return Found(*self._losses(x, features[best], code), code)
 
     def _losses(self, rows, features, codes):
-        generated = self.module.generator(codes.clone())  # copies, as a network may work in place
+        generated = self.module.made(codes.clone())  # copies, as a network may work in place
         residual = (rows - generated).abs().flatten(1).mean(1)
         discrimination = (features - self.module.discriminator.features(generated.clone())).abs().mean(1)
         loss = (1 - self.feature_weight) * residual + self.feature_weight * discrimination

@@ -16,7 +16,7 @@ def generated_variance(net):
     """Total variance of the rows that the generator makes of random codes."""
     with RandomStream(net.seed).generator() as generator:
         codes = net.criterion_.random_codes(_GENERATED, generator).to(net.device)
-    return total_variance([_made_in_training(net, net.module_.generator, codes)])
+    return total_variance([net.module_.output_activation(_made_in_training(net, net.module_.generator, codes))])
 
 
 def reconstructed_variance_of_batch(net, X):

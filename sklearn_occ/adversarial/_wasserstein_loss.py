@@ -53,9 +53,9 @@ class WassersteinLoss(nn.Module):
             residual, discrimination = self.parts(module(x), x)
             return torch.stack([residual.mean(), self.feature_weight * discrimination.mean()])
         if player == "generator":
-            return -keeping_statistics(module.discriminator, module.generator(codes))[1].mean()
+            return -keeping_statistics(module.discriminator, module.made(codes))[1].mean()
         with torch.no_grad():
-            made = keeping_statistics(module.generator, codes)
+            made = module.made(codes, keeps_statistics=True)
         mixed = shares * x + (1 - shares) * made
         with torch.autocast(x.device.type, enabled=False):
             penalty = gradient_penalty(lambda rows: keeping_statistics(module.discriminator, rows)[1], mixed)

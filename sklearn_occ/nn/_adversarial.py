@@ -42,15 +42,27 @@ class GenerativeAdversarial(nn.Module):
         `(b, n_components) -> (b, *shape)`.
     discriminator : Discriminator
         What judges real and generated rows.
+    output_activation : torch.nn.Module, optional
+        What follows the generator in `made`. It is no part of it, so that a trained generator can be given to another
+        detector.
     """
 
-    def __init__(self, generator, discriminator):
+    def __init__(self, generator, discriminator, output_activation=None):
         super().__init__()
         self.generator = generator
         self.discriminator = discriminator
+        self.output_activation = nn.Identity() if output_activation is None else output_activation
 
     def forward(self, x):
         return self.discriminator(x)
+
+    def made(self, codes, *, keeps_statistics=False):
+        """Rows of the codes (b, n_components), (b, *shape).
+
+        With `keeps_statistics` the generator's running means and variances are left as they were.
+        """
+        rows = keeping_statistics(self.generator, codes) if keeps_statistics else self.generator(codes)
+        return self.output_activation(rows)
 
 
 class EncodedAdversarial(GenerativeAdversarial):
@@ -62,19 +74,19 @@ class EncodedAdversarial(GenerativeAdversarial):
 
     Parameters
     ----------
-    generator, discriminator : torch.nn.Module
+    generator, discriminator, output_activation : torch.nn.Module
         As in `GenerativeAdversarial`.
     encoder : torch.nn.Module
         `(b, *shape) -> (b, n_components)`.
     """
 
-    def __init__(self, generator, discriminator, encoder):
-        super().__init__(generator, discriminator)
+    def __init__(self, generator, discriminator, encoder, output_activation=None):
+        super().__init__(generator, discriminator, output_activation)
         self.encoder = encoder
 
     def forward(self, x):
         code = self.encoder(x.clone())  # copies, as a network may work in place
-        made = self.generator(code.clone())
+        made = self.made(code.clone())
         features = self.discriminator.features
         return made, code, features(x.clone()), features(made.clone())
 
