@@ -1,13 +1,13 @@
 """AdversarialLoss: what generator and discriminator play for."""
 
 import torch
-from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ..engine import LAST_STAGE
+from ._made_variance import FirstVariance
 
 
-class AdversarialLoss(nn.Module):
+class AdversarialLoss(FirstVariance):
     """Losses of the two players (Goodfellow et al. 2014, the generator's in its non-saturating form).
 
     Parameters
@@ -16,11 +16,6 @@ class AdversarialLoss(nn.Module):
         Width of the code.
     augment : callable or None
         What changes a batch of training rows.
-
-    Attributes
-    ----------
-    first_variance : tensor, a scalar
-        Variance of generated rows before training; a buffer.
     """
 
     rounds = {LAST_STAGE: (("discriminator", "generator"),)}
@@ -29,7 +24,6 @@ class AdversarialLoss(nn.Module):
         super().__init__()
         self.n_components = n_components
         self.augment = augment
-        self.register_buffer("first_variance", torch.tensor(0.0))
 
     def random_codes(self, n, generator):
         """What the generator is trained on, (n, n_components)."""

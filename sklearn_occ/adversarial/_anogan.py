@@ -8,14 +8,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
-from ..engine import RandomStream, total_variance
-from ..nn import AUGMENTATIONS, GenerativeAdversarial, build_discriminator, default_code_width
+from ..engine import RandomStream
+from ..nn import AUGMENTATIONS, GenerativeAdversarial, build_discriminator
 from ._adversarial_loss import AdversarialLoss, random_codes
-from ._base import BaseGenerative
+from ._base import BaseGenerative, paper_code_width
 from ._latent_search import LatentSearch
-from ._made_variance import generated_variance, warn_of_variance
 
-_WIDEST_CODE = 100
 _SEARCHED_AT_ONCE = {"cpu": (128, 2**16), "cuda": (4096, 2**22)}  # rows, and their values in all restarts
 
 
@@ -101,9 +99,10 @@ class AnoGAN(BaseGenerative):
     Warns
     -----
     ConvergenceWarning
-        When the generator has collapsed: rows generated from 256 random codes, in train mode, have less than 1e-3 of
-        the variance of the training rows, and less than half of what they had before training. Or when it has diverged:
-        more than 10 times that variance, and more than twice what they had before.
+        When the generator has collapsed or learned little: rows generated from 256 random codes, in train mode, have
+        less than 0.05 of the variance of the training rows after 100 steps or more, or after any number where that is
+        less than half of what they had before training. Or when it has diverged: more than 10 times that variance, and
+        more than twice what they had before.
 
     Notes
     -----
@@ -235,7 +234,7 @@ class AnoGAN(BaseGenerative):
         return self._search(rows, lambda found, x: found.generated)
 
     def _make_module(self):
-        self.n_components_ = self.n_components or min(default_code_width(self._shape_of_rows), _WIDEST_CODE)
+        self.n_components_ = self.n_components or paper_code_width(self._shape_of_rows)
         return GenerativeAdversarial(
             self._make_generator(),
             build_discriminator(self.discriminator, self._shape_of_rows, self.channels),
@@ -256,18 +255,9 @@ class AnoGAN(BaseGenerative):
             )
         return AUGMENTATIONS[augment] if isinstance(augment, str) else augment
 
-    def _train(self, net, X, X_valid):
-        if not net.epochs_:
-            net.criterion_.first_variance.fill_(generated_variance(net))
-        super()._train(net, X, X_valid)
-        warn_of_variance(
-            f"The generator of {type(self).__name__}",
-            "the rows that it makes",
-            generated_variance(net),
-            of_training_rows=total_variance(x for x, _ in net.get_iterator(X)),
-            before=net.criterion_.first_variance,
-            remedy=f"Change lr, now {self.lr:g}, n_components, now {self.n_components_}, or max_epochs, now "
-            f"{self.max_epochs}.",
+    def _remedy(self):
+        return (
+            f"Change lr, now {self.lr:g}, n_components, now {self.n_components_}, or max_epochs, now {self.max_epochs}."
         )
 
     def _score_samples(self, X):

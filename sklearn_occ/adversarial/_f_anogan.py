@@ -7,13 +7,13 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
-from ..engine import LAST_STAGE, EncodingMixin, FusedAdam, total_variance
-from ..nn import EncodedAdversarial, build_discriminator, build_encoder, default_code_width
-from ._base import BaseGenerative
-from ._made_variance import generated_variance, warn_of_variance
+from ..engine import LAST_STAGE, EncodingMixin, FusedAdam, reconstructed_variance
+from ..nn import EncodedAdversarial, build_discriminator, build_encoder
+from ._base import BaseGenerative, paper_code_width
+from ._made_variance import FEW_STEPS, LEAST_RECONSTRUCTED, steps_of
 from ._wasserstein_loss import WassersteinLoss
 
-_WIDEST_CODE = 128
+_WIDEST_CODE = 128  # the paper's
 
 
 @with_shared_docs
@@ -98,9 +98,12 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
     Warns
     -----
     ConvergenceWarning
-        When the generator has collapsed: rows generated from 256 random codes, in train mode, have less than 1e-3 of
-        the variance of the training rows, and less than half of what they had before training. Or when it has diverged:
-        more than 10 times that variance, and more than twice what they had before.
+        When the generator has collapsed or learned little: rows generated from 256 random codes, in train mode, have
+        less than 0.05 of the variance of the training rows after 100 steps or more, or after any number where that is
+        less than half of what they had before training. Or when it has diverged: more than 10 times that variance, and
+        more than twice what they had before.
+        Or when the encoder has: reconstructions of the training rows have less than 0.01 of their variance after 100 of
+        its steps or more.
 
     Notes
     -----
@@ -230,7 +233,7 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
             shape,
             self.n_components,
             self.channels,
-            default_width=min(default_code_width(shape), _WIDEST_CODE),
+            default_width=paper_code_width(shape, _WIDEST_CODE),
         )
         critic = build_discriminator(self.discriminator, shape, self.channels, layer_norm=True)
         return EncodedAdversarial(self._make_generator(), critic, encoder, self._make_output_activation())
@@ -242,8 +245,7 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         return {"pretrain": (FusedAdam, {"betas": (0.0, 0.9)})}
 
     def _train(self, net, X, X_valid):
-        if not net.epochs_:
-            net.criterion_.first_variance.fill_(generated_variance(net))
+        self._note_untrained(net, X)
         if not net.epochs_.get(LAST_STAGE):
             net.lr, net.lr_name_ = self.pretrain_lr, "pretrain_lr"
             net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
@@ -251,12 +253,22 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         net.freeze("generator")
         net.freeze("discriminator")
         super()._train(net, X, X_valid)
-        warn_of_variance(
-            f"The generator of {type(self).__name__}",
-            "the rows that it makes",
-            generated_variance(net),
-            of_training_rows=total_variance(x for x, _ in net.get_iterator(X)),
-            before=net.criterion_.first_variance,
-            remedy=f"Change pretrain_lr, now {self.pretrain_lr:g}, n_components, now {self.n_components_}, or "
-            f"pretrain_epochs, now {self.pretrain_epochs}.",
+
+    def _remedy(self):
+        return (
+            f"Change pretrain_lr, now {self.pretrain_lr:g}, n_components, now {self.n_components_}, or "
+            f"pretrain_epochs, now {self.pretrain_epochs}."
+        )
+
+    def _complaint(self, net, X, of_rows):
+        complaint, n_steps = super()._complaint(net, X, of_rows), steps_of(net, "encoder")
+        if complaint or n_steps < FEW_STEPS:
+            return complaint
+        share = reconstructed_variance(net, X) / of_rows
+        if share >= LEAST_RECONSTRUCTED:
+            return None
+        return (
+            f"The encoder of {type(self).__name__} has collapsed or learned little in {n_steps} steps: reconstructions "
+            f"of the training rows have {share:.1g} of their variance, below {LEAST_RECONSTRUCTED:g}. Change lr, now "
+            f"{self.lr:g}, or max_epochs, now {self.max_epochs}."
         )

@@ -5,32 +5,24 @@ from numbers import Real
 
 import torch
 from sklearn.utils._param_validation import Interval
-from torch import nn
 from torch.nn.functional import l1_loss, mse_loss
 
 from .._docstrings import with_shared_docs
-from ..engine import LAST_STAGE, AdversarialNet, BaseReconstruction, total_variance
+from ..engine import LAST_STAGE, AdversarialNet, BaseReconstruction, RandomStream, as_network_input
 from ..nn import (
     Recoder,
     RecodingAdversarial,
     build_discriminator,
     build_encoder,
-    default_code_width,
     keeping_statistics,
 )
 from ._adversarial_loss import judgement_loss
-from ._made_variance import reconstructed_variance_of_batch, warn_of_variance
-
-_WIDEST_CODE = 100
-
-
-def ganomaly_code_width(shape):
-    """The paper's 100, but at most the width of the other networks' codes."""
-    return min(default_code_width(shape), _WIDEST_CODE)
+from ._base import paper_code_width
+from ._made_variance import LEAST_RECONSTRUCTED, LOOKED_AT, FirstVariance, MadeVarianceMixin, made_in_training
 
 
 @with_shared_docs
-class GANomaly(BaseReconstruction):
+class GANomaly(MadeVarianceMixin, BaseReconstruction):
     """Encoder, decoder and second encoder, trained against a discriminator; scored by how far the two codes are apart.
 
     ::
@@ -96,9 +88,10 @@ class GANomaly(BaseReconstruction):
     Warns
     -----
     ConvergenceWarning
-        When the generator has collapsed: reconstructions of a batch of training rows, made in train mode, have less
-        than 1e-3 of the variance of all, and less than half of what they had before training. Or when it has diverged:
-        more than 10 times that variance, and more than twice what they had before.
+        When the generator has collapsed or learned little: reconstructions of 256 training rows, made in train mode,
+        have less than 0.01 of the variance of all after 100 steps or more, or after any number where that is less than
+        half of what they had before training. Or when it has diverged: more than 10 times that variance, and more than
+        twice what they had before.
 
     Notes
     -----
@@ -137,7 +130,9 @@ class GANomaly(BaseReconstruction):
     }
     _net_class = AdversarialNet
     _adam_betas = (0.5, 0.999)
-    _default_code_width = staticmethod(ganomaly_code_width)
+    _default_code_width = staticmethod(paper_code_width)
+    _made = "reconstructions of the training rows"
+    _least_share = LEAST_RECONSTRUCTED
 
     def __init__(
         self,
@@ -212,32 +207,25 @@ class GANomaly(BaseReconstruction):
     def _make_criterion(self):
         return RecodingLoss(self.feature_weight, self.reconstruction_weight, self.latent_weight)
 
-    def _train(self, net, X, X_valid):
-        if not net.epochs_:
-            net.criterion_.first_variance.fill_(reconstructed_variance_of_batch(net, X))
-        super()._train(net, X, X_valid)
-        warn_of_variance(
-            f"The generator of {type(self).__name__}",
-            "reconstructions of the training rows",
-            reconstructed_variance_of_batch(net, X),
-            of_training_rows=total_variance(x for x, _ in net.get_iterator(X)),
-            before=net.criterion_.first_variance,
-            remedy=f"Change lr, now {self.lr:g}, or raise reconstruction_weight, now {self.reconstruction_weight:g}.",
+    def _made_rows(self, net, X):
+        with RandomStream(net.seed).generator() as generator:
+            some = torch.randperm(len(X), generator=generator)[:LOOKED_AT]
+        return made_in_training(net, lambda rows: keeping_statistics(net.module_, rows)[0], as_network_input(X[some]))
+
+    def _remedy(self):
+        return (
+            f"Change lr, now {self.lr:g}, or max_epochs, now {self.max_epochs}, or raise reconstruction_weight, now "
+            f"{self.reconstruction_weight:g}."
         )
 
 
-class RecodingLoss(nn.Module):
+class RecodingLoss(FirstVariance):
     """Losses of both players and score of GANomaly.
 
     Parameters
     ----------
     feature_weight, reconstruction_weight, latent_weight : float
         Weights of the terms of the generator's loss.
-
-    Attributes
-    ----------
-    first_variance : tensor, a scalar
-        Variance of the reconstructions before training; a buffer.
     """
 
     rounds = {LAST_STAGE: (("generator", "discriminator"),)}
@@ -248,7 +236,6 @@ class RecodingLoss(nn.Module):
         self.feature_weight = feature_weight
         self.reconstruction_weight = reconstruction_weight
         self.latent_weight = latent_weight
-        self.register_buffer("first_variance", torch.tensor(0.0))
 
     def draw(self, x, generator):
         """Return the rows of a turn; nothing is random."""

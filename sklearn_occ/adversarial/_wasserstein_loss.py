@@ -1,13 +1,13 @@
 """WassersteinLoss: what critic, generator and encoder of f-AnoGAN lower."""
 
 import torch
-from torch import nn
 
 from ..engine import LAST_STAGE
 from ..nn import gradient_penalty, keeping_statistics, squared_error
+from ._made_variance import FirstVariance
 
 
-class WassersteinLoss(nn.Module):
+class WassersteinLoss(FirstVariance):
     """Losses of the three networks, and score of f-AnoGAN.
 
     Parameters
@@ -23,8 +23,6 @@ class WassersteinLoss(nn.Module):
     ----------
     rounds : dict
         What is played in each stage (`AdversarialNet`): every step of the critic has codes of its own.
-    first_variance : tensor, a scalar
-        Variance of generated rows before training; a buffer.
     """
 
     terms = {"discriminator": ("wasserstein", "penalty"), "encoder": ("residual", "discrimination")}
@@ -36,7 +34,6 @@ class WassersteinLoss(nn.Module):
         self.feature_weight = feature_weight
         alone = (("discriminator",),) * (critic_steps - 1)
         self.rounds = {"pretrain": (*alone, ("discriminator", "generator")), LAST_STAGE: (("encoder",),)}
-        self.register_buffer("first_variance", torch.tensor(0.0))
 
     def random_codes(self, n, generator):
         """Standard normal codes, (n, n_components)."""
