@@ -114,7 +114,7 @@ def test_each_stage_has_its_optimizer_and_its_columns(X):
     occ.fit(X)
     first, last = seen[0], seen[-1]
     assert isinstance(first, torch.optim.Adam) and isinstance(last, torch.optim.RMSprop)
-    assert (first.defaults["lr"], first.defaults["betas"], last.defaults["lr"]) == (1e-4, (0.0, 0.9), 5e-5)
+    assert (first.defaults["lr"], first.defaults["betas"], last.defaults["lr"]) == (1e-3, (0.0, 0.9), 1e-3)
     assert seen == [first] * 3 + [last] * 2
     for prefix in ("train", "valid"):
 
