@@ -101,9 +101,8 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         When the generator has collapsed or learned little: rows generated from 256 random codes, in train mode, have
         less than 0.05 of the variance of the training rows after 100 steps or more, or after any number where that is
         less than half of what they had before training. Or when it has diverged: more than 10 times that variance, and
-        more than twice what they had before.
-        Or when the encoder has: reconstructions of the training rows have less than 0.01 of their variance after 100 of
-        its steps or more.
+        more than twice what they had before. Or when the encoder has collapsed or learned little: reconstructions of
+        the training rows have less than 0.01 of their variance after 100 of its steps or more.
 
     Notes
     -----
@@ -120,8 +119,8 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
     et al. (2017), Improved training of Wasserstein GANs, algorithm 1, for the first stage; there each step of the
     critic has other rows. The networks are those of `sklearn_occ.nn`, where the authors have residual
     ones. Codes of the encoder are not bounded, where theirs end in a hyperbolic tangent, which leaves codes beyond 1
-    out that the generator was trained on; with it the four digits above had 96.1 after as long. A baseline in
-    Guo, Medical image analysis with deep learning under limited supervision (doctoral thesis), section 4.1.
+    out that the generator was trained on; with it the four digits above had 96.1 after as long. A baseline in Guo,
+    Medical image analysis with deep learning under limited supervision (doctoral thesis), section 4.1.
 
     Examples
     --------
