@@ -152,11 +152,3 @@ def test_bad_parameters_are_named(parameters):
     (name,) = parameters
     with pytest.raises(ValueError, match=f"The '{name}' parameter"):
         fetch_cifar10(**parameters)
-
-
-def test_counts_of_the_real_data(real_data):
-    real_data("cifar10.npz")
-    data = fetch_cifar10(8)
-    assert data.X_train.shape == (5000, 3, 32, 32)
-    assert data.X_test.shape == (10000, 3, 32, 32)
-    assert (data.y_test == 1).sum() == 1000

@@ -186,11 +186,3 @@ def test_counts_of_the_real_data(real_data, majority, n_train, n_test):
     assert data.X_test.shape == (10000, 28, 28)
     assert (data.y_test == 1).sum() == n_test
     assert not {x.tobytes() for x in data.X_train} & {x.tobytes() for x in data.X_test}
-
-
-def test_counts_of_the_real_fashion_mnist(real_data):
-    real_data("fashion_mnist.npz")
-    data = fetch_fashion_mnist(3)
-    assert data.X_train.shape == (6000, 28, 28)
-    assert data.X_test.shape == (10000, 28, 28)
-    assert (data.y_test == 1).sum() == 1000
