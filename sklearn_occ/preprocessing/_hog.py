@@ -3,15 +3,16 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._input import ImageInputMixin, as_float, float_dtype, pair_of_sides
+from .._input import as_float, float_dtype, pair_of_sides
 from .._optional import require
+from ._base import BaseImageTransformer
 
 
-class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, BaseEstimator):
+class HOG(ClassNamePrefixFeaturesOutMixin, BaseImageTransformer):
     """Histograms of oriented gradients: in which directions the edges of each image run, place by place.
 
     ::
@@ -78,11 +79,11 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, Ba
     """
 
     _parameter_constraints: dict = {
+        **BaseImageTransformer._parameter_constraints,
         "orientations": [Interval(Integral, 1, None, closed="left")],
         "pixels_per_cell": [Interval(Integral, 1, None, closed="left"), tuple, list],
         "cells_per_block": [Interval(Integral, 1, None, closed="left"), tuple, list],
         "block_norm": [StrOptions({"L2-Hys", "L2", "L1", "L1-sqrt"})],
-        "image_shape": [tuple, list, None],
     }
 
     def __init__(self, *, orientations=9, pixels_per_cell=8, cells_per_block=3, block_norm="L2-Hys", image_shape=None):
@@ -92,26 +93,9 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, Ba
         self.block_norm = block_norm
         self.image_shape = image_shape
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Set the size of cells and blocks from the shape of the images; nothing is learnt from their values.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Table or images, at least two; uint8 images are read as value / 255.
-        y : ignored
-            Present for scikit-learn's pipelines.
-
-        Returns
-        -------
-        self
-            The fitted transformer.
-        """
+    def _prepare(self):
         cell = pair_of_sides(self.pixels_per_cell, "pixels_per_cell")
         block = pair_of_sides(self.cells_per_block, "cells_per_block")
-        X = self._read_X(X, reset=True)
-        self._remember_range(X)
         sides = self.image_shape_[1:] if self.image_shape_ else (1, self.n_features_in_)
         self.pixels_per_cell_ = tuple(
             max(1, min(pixels, side // cells)) for pixels, cells, side in zip(cell, block, sides, strict=True)
@@ -120,7 +104,6 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, Ba
         self.cells_per_block_ = tuple(min(cells, n) for cells, n in zip(block, n_cells, strict=True))
         n_blocks = [n - cells + 1 for n, cells in zip(n_cells, self.cells_per_block_, strict=True)]
         self._n_features_out = int(np.prod(n_blocks) * np.prod(self.cells_per_block_) * self.orientations)
-        return self
 
     def transform(self, X):
         """Compute the histograms of each image.
@@ -165,9 +148,3 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInputMixin, Ba
                 f"{np.abs(images[bad[0]]).max():g}, expected gradients below 1e38: scale or remove it."
             )
         return features
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -1,12 +1,13 @@
 """ImageFlattener: images as rows of a table."""
 
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._input import ImageInputMixin, as_float
+from .._input import as_float
+from ._base import BaseImageTransformer
 
 
-class ImageFlattener(OneToOneFeatureMixin, TransformerMixin, ImageInputMixin, BaseEstimator):
+class ImageFlattener(OneToOneFeatureMixin, BaseImageTransformer):
     """Images as rows of a table, for estimators that take tables only: ``X.reshape(n, -1)``.
 
     uint8 images are divided by 255; other values, and tables, stay as they are. Put it before scikit-learn's `PCA`,
@@ -36,29 +37,8 @@ class ImageFlattener(OneToOneFeatureMixin, TransformerMixin, ImageInputMixin, Ba
     ((89, 8, 8), (89, 64))
     """
 
-    _parameter_constraints: dict = {"image_shape": [tuple, list, None]}
-
     def __init__(self, *, image_shape=None):
         self.image_shape = image_shape
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Remember the shape and the range of `X`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Table or images, at least two; uint8 images are read as value / 255.
-        y : ignored
-            Present for scikit-learn's pipelines.
-
-        Returns
-        -------
-        self
-            The fitted transformer.
-        """
-        self._remember_range(self._read_X(X, reset=True))
-        return self
 
     def transform(self, X):
         """Flatten each image, channel by channel, row by row.
@@ -76,9 +56,3 @@ class ImageFlattener(OneToOneFeatureMixin, TransformerMixin, ImageInputMixin, Ba
         check_is_fitted(self)
         X = self._read_X(X, reset=False)
         return as_float(X).reshape(len(X), -1)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -1,12 +1,13 @@
 """ImageScaler: contrast normalisation of each image by itself."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._input import ImageInputMixin, as_array, as_float, float_dtype
+from .._input import as_array, as_float, float_dtype
 from .._optional import require
+from ._base import BaseImageTransformer
 
 _BLOCK_VALUES = 2**20  # 8 MB of float64: four arrays of this size at most besides the result
 _N_BINS = 256
@@ -19,7 +20,7 @@ _CONTRAST = {
 }
 
 
-class ImageScaler(OneToOneFeatureMixin, TransformerMixin, ImageInputMixin, BaseEstimator):
+class ImageScaler(OneToOneFeatureMixin, BaseImageTransformer):
     """Contrast normalisation of each image by its own grey values.
 
     ::
@@ -74,32 +75,13 @@ class ImageScaler(OneToOneFeatureMixin, TransformerMixin, ImageInputMixin, BaseE
     """
 
     _parameter_constraints: dict = {
+        **BaseImageTransformer._parameter_constraints,
         "method": [StrOptions({"l1", "l2", "zscore", "equalize"})],
-        "image_shape": [tuple, list, None],
     }
 
     def __init__(self, method="zscore", *, image_shape=None):
         self.method = method
         self.image_shape = image_shape
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Remember the shape and the range of `X`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Table or images, at least two; uint8 images are read as value / 255.
-        y : ignored
-            Present for scikit-learn's pipelines.
-
-        Returns
-        -------
-        self
-            The fitted transformer.
-        """
-        self._remember_range(self._read_X(X, reset=True))
-        return self
 
     def transform(self, X):
         """Normalise the contrast of each image.
@@ -137,12 +119,6 @@ class ImageScaler(OneToOneFeatureMixin, TransformerMixin, ImageInputMixin, BaseE
         centred -= centred.mean(axis=1, keepdims=True)
         contrast = _CONTRAST[self.method](centred)
         return np.divide(centred, contrast, out=centred, where=contrast > 0)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 def _unit_range(rows):
