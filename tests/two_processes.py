@@ -18,6 +18,7 @@ from torch import nn
 from sklearn_occ.engine import _batches, _streaming
 
 _SECONDS = 60  # until a process that does not answer is given up
+_SECONDS_TO_START = 300  # which takes long on a busy machine, and would else be missing from the first answer's
 
 
 class TwoProcesses:
@@ -35,6 +36,7 @@ class TwoProcesses:
         ]
         for process in self.processes:
             process.start()
+        self._answers(_SECONDS_TO_START)
         return self
 
     def __exit__(self, *exception):
@@ -45,9 +47,12 @@ class TwoProcesses:
     def __call__(self, function, *args):
         for connection in self.connections:
             connection.send((function, args))
+        return self._answers(_SECONDS)
+
+    def _answers(self, seconds):
         for connection in self.connections:
-            if not connection.poll(_SECONDS):
-                raise TimeoutError(f"no answer from a process after {_SECONDS} s")
+            if not connection.poll(seconds):
+                raise TimeoutError(f"no answer from a process after {seconds} s")
         return [connection.recv() for connection in self.connections]
 
 
@@ -59,6 +64,7 @@ def _serve(connection, rank, port):
     timeout = InitProcessGroupKwargs(timeout=timedelta(seconds=_SECONDS / 2))
     accelerator = Accelerator(cpu=True, kwargs_handlers=[timeout])
     warnings.simplefilter("error")
+    connection.send("ready")
     while True:
         function, args = connection.recv()
         try:
