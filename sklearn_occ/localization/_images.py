@@ -60,19 +60,22 @@ class Images:
         if not len(self._images):
             raise ValueError("images holds 0 images (0 samples), expected at least 1; pass some.")
         self._options = {"n_jobs": n_jobs, "on_error": on_error, "verbose": verbose}
+        self._numbers = range(len(self._images))  # by which images that are no files are called
         self.kind = kind
 
     def __len__(self):
         return len(self._images)
 
     def take(self, rows):
-        """Return some of the images."""
-        return Images([self._images[row] for row in rows], kind=self.kind, **self._options)
+        """Return some of the images, which keep their names."""
+        taken = Images([self._images[row] for row in rows], kind=self.kind, **self._options)
+        taken._numbers = [self._numbers[row] for row in rows]
+        return taken
 
     def name(self, index):
         """What an error or a table calls an image."""
         image = self._images[index]
-        return str(image) if _is_file(image) else f"image {index}"
+        return str(image) if _is_file(image) else f"image {self._numbers[index]}"
 
     def results(self, work):
         """`work(image)` of all images in a list, as `each` gives them."""
@@ -81,7 +84,7 @@ class Images:
             found.append(result)
             if self._options["verbose"] and time.monotonic() > next_line:
                 sys.stdout.write(f"{index + 1} of {len(self)} images\n")
-                next_line += _SECONDS_BETWEEN_LINES
+                next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
         return found
 
     def each(self, work):
@@ -95,7 +98,9 @@ class Images:
             for index, image in enumerate(images):
                 found = failure = None
                 try:
-                    found = work(index, self._checked(image()))
+                    pixels, kind = self._checked(image())
+                    found = work(index, pixels)
+                    self.kind = self.kind or kind  # that of the first image that can be used
                 except UnusableImageError as error:
                     failure = ValueError(f"{self.name(index)} {error}")
                 except _UnreadableError as error:
@@ -106,7 +111,9 @@ class Images:
         unusable.warn("{n} of {total} images were skipped: {sentences}", len(self), stacklevel=6)
 
     def _checked(self, image):
-        """The image as float32, if it is one of the kind expected."""
+        """The image as float32, and its kind, if it is the one expected."""
+        if not image.size:
+            raise UnusableImageError(f"has shape {image.shape}, expected at least one pixel; leave it out.")
         if image.ndim not in (2, 3):
             raise UnusableImageError(f"has shape {image.shape}, expected (H, W) or (C, H, W); reshape it.")
         if image.ndim == 3 and image.shape[2] <= MAX_CHANNELS_LAST < image.shape[0]:
@@ -126,10 +133,9 @@ class Images:
         if not np.isfinite(floats).all():
             raise UnusableImageError("holds NaN, infinite values or some beyond float32; mask or scale them.")
         kind = Kind(len(image) if image.ndim == 3 else None, is_whole, bool(floats.max() > 1))
-        if self.kind is None:
-            self.kind = kind
-        self._compare(kind)
-        return floats
+        if self.kind is not None:
+            self._compare(kind)
+        return floats, kind
 
     def _compare(self, kind):
         if kind.n_channels != self.kind.n_channels:

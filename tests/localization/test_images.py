@@ -197,3 +197,23 @@ def test_memory_is_bounded_by_a_block_of_patches(tissue, foreground, quick):
     assert peak(lambda: occ.fit([image, image.T])) < few + 3 * block
     assert peak(lambda: occ.score_samples([image])) < few + 3 * block  # all patches are 400 MB
     assert peak(lambda: occ.anomaly_map([image])) < few + 3 * block
+
+
+def test_an_unusable_image_keeps_its_number(images, quick):
+    images[5] = np.full_like(images[5], np.nan)
+    with pytest.raises(ValueError, match="image 5 holds NaN"):
+        quick().fit(images, [-1, -1, 1, 1, 1, 1])
+
+
+def test_an_unusable_first_image_does_not_set_the_kind_of_the_others(images, quick):
+    small = np.zeros((3, 8, 8), dtype=np.float32)
+    with pytest.warns(UserWarning, match="1 of 7 images were skipped: image 0"):
+        occ = quick(on_error="skip").fit([small, *images])
+    np.testing.assert_array_equal(occ.score_samples(images), quick().fit(images).score_samples(images))
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (1, 0, 5)])
+def test_an_image_without_pixels_is_unusable(shape, images, quick):
+    empty = np.zeros(shape, dtype=np.float32)
+    with pytest.warns(UserWarning, match="1 of 7 images were skipped: image 6 has shape .* at least one pixel"):
+        quick(on_error="skip").fit([*images, empty])
