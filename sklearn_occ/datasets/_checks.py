@@ -1,11 +1,11 @@
 """What images have to be before they are changed."""
 
-from .._input import MAX_CHANNELS_LAST
+from .._input import looks_channels_last
 
 
 def refuse_channels_last(shape, name):
     """Raise the ValueError of an image (C, H, W) or of images (n, C, H, W) whose channels come last."""
-    if len(shape) > 2 and shape[-1] <= MAX_CHANNELS_LAST < shape[-3]:
+    if looks_channels_last(shape[-3:]):
         raise ValueError(
             f"{name} has shape {shape}, which looks like channels last, expected channels first: use "
             f"np.moveaxis({name}, -1, {len(shape) - 3})."

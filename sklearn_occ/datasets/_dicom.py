@@ -34,7 +34,7 @@ def read_pixels(path):
 def _open(path, *, stop_before_pixels=False):
     """Read the data set; refuse what is not one grey image that can be decoded here."""
     pydicom = require("pydicom", purpose="Reading DICOM files")
-    pixels = require("pydicom.pixels", purpose="Reading DICOM files")
+    require("pydicom.pixels", purpose="Reading DICOM files")
     try:
         dataset = pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
         syntax = dataset.file_meta.TransferSyntaxUID
@@ -50,16 +50,22 @@ def _open(path, *, stop_before_pixels=False):
             f"{str(path)!r} is {interpretation}, and only grey DICOM images are read ({' or '.join(_GREY)}): "
             "convert it to PNG."
         )
-    try:
-        decodable = not syntax.is_compressed or pixels.get_decoder(syntax).is_available
-    except NotImplementedError:  # how pydicom says that it has no decoder of this kind, as for videos; refused below
-        decodable = False
-    if not decodable:
+    if syntax.is_compressed and not _has_decoder(syntax):
         raise ValueError(
             f"{str(path)!r} is compressed as {syntax.name}, which no installed decoder reads: "
             'pip install "sklearn_occ[jpeg]", or decompress the file.'
         )
     return dataset
+
+
+def _has_decoder(syntax):
+    """Whether an installed decoder reads the compression; pydicom's error for kinds it has no decoder of is a no."""
+    from pydicom.pixels import get_decoder
+
+    try:
+        return get_decoder(syntax).is_available
+    except NotImplementedError:  # videos, private compressions
+        return False
 
 
 def _to_unit_interval(stored, dataset):

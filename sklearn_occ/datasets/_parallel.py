@@ -1,14 +1,12 @@
 """Image files read in threads, a few ahead of where they are used."""
 
-import os
 from collections.abc import Iterable
 from numbers import Integral
 
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from .._reading_ahead import Unusable, usable
-from ._nifti import NiftiSlice
-from ._reading import read_image
+from ._reading import FILE_TYPES, read_image
 
 LEFT_OUT = "{n} of {total} files could not be read and were left out: {names}. The first one's error: {first}"
 
@@ -75,11 +73,11 @@ def iter_images(paths, *, n_jobs=None, on_error="raise"):
     >>> [(index, int(image.max())) for index, image in iter_images(sorted(folder.iterdir()), n_jobs=2)]
     [(0, 10), (1, 20)]
     """
-    if isinstance(paths, str | os.PathLike | NiftiSlice):
+    if isinstance(paths, FILE_TYPES):
         raise ValueError(f"paths={str(paths)!r} is one path, an iterable of paths is expected: put it in a list.")
     paths = list(paths)
     for index, path in enumerate(paths):
-        if not isinstance(path, str | os.PathLike | NiftiSlice):
+        if not isinstance(path, FILE_TYPES):
             raise ValueError(f"paths[{index}] is of type {type(path).__name__}, a path or a NiftiSlice is expected.")
     return _images(paths, n_jobs, on_error)
 

@@ -17,7 +17,10 @@ _DICOM_MARK = slice(128, 132)
 _LONGEST_START = 352  # bytes, NIfTI-1
 
 
-@validate_params({"path": [str, os.PathLike, _nifti.NiftiSlice]}, prefer_skip_nested_validation=True)
+FILE_TYPES = (str, os.PathLike, _nifti.NiftiSlice)  # what `read_image` takes
+
+
+@validate_params({"path": list(FILE_TYPES)}, prefer_skip_nested_validation=True)
 def read_image(path):
     """Read a PNG, JPEG, TIFF or DICOM file, or a slice of a NIfTI volume.
 

@@ -1,6 +1,5 @@
 """Whole images of any size, from arrays or files, one at a time."""
 
-import os
 import sys
 import time
 from contextlib import closing
@@ -8,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._input import MAX_CHANNELS_LAST
+from .._input import looks_channels_last
 from .._reading_ahead import Unusable, ahead
-from ..datasets import NiftiSlice, read_image
+from ..datasets import read_image
+from ..datasets._reading import FILE_TYPES
 
 _FULL_SCALE = {"uint8": 255, "uint16": 65535}
 _SECONDS_BETWEEN_LINES = 10
@@ -47,7 +47,7 @@ class Images:
     """
 
     def __init__(self, images, *, n_jobs, on_error, verbose=0, kind=None):
-        if isinstance(images, str | os.PathLike | NiftiSlice):
+        if isinstance(images, FILE_TYPES):
             raise ValueError(f"images is one file, {str(images)!r}, expected a list of them; put it in a list.")
         if hasattr(images, "detach"):  # a torch tensor
             images = images.detach().cpu().numpy()
@@ -75,7 +75,7 @@ class Images:
     def name(self, index):
         """What an error or a table calls an image."""
         image = self._images[index]
-        return str(image) if _is_file(image) else f"image {self._numbers[index]}"
+        return str(image) if isinstance(image, FILE_TYPES) else f"image {self._numbers[index]}"
 
     def results(self, work):
         """`work(image)` of all images in a list, as `each` gives them."""
@@ -116,7 +116,7 @@ class Images:
             raise UnusableImageError(f"has shape {image.shape}, expected at least one pixel; leave it out.")
         if image.ndim not in (2, 3):
             raise UnusableImageError(f"has shape {image.shape}, expected (H, W) or (C, H, W); reshape it.")
-        if image.ndim == 3 and image.shape[2] <= MAX_CHANNELS_LAST < image.shape[0]:
+        if looks_channels_last(image.shape):
             raise UnusableImageError(
                 f"has shape {image.shape}, which looks like channels last, expected (C, H, W); use "
                 "np.moveaxis(image, -1, 0)."
@@ -162,12 +162,8 @@ class _UnreadableError(Exception):
     """A file that cannot be read; its cause says which and why."""
 
 
-def _is_file(image):
-    return isinstance(image, str | os.PathLike | NiftiSlice)
-
-
 def _read(image):
-    if _is_file(image):
+    if isinstance(image, FILE_TYPES):
         try:
             return read_image(image)
         except (ValueError, OSError) as error:

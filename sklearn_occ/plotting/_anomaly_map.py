@@ -1,12 +1,11 @@
 """AnomalyMapDisplay: where in an image the anomaly lies."""
 
-from os import PathLike
-
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, validate_params
 
 from .._input import as_array
-from ..datasets import NiftiSlice, read_image
+from ..datasets import read_image
+from ..datasets._reading import FILE_TYPES
 from ._axes import axes_grid, require_matplotlib, with_defaults
 from ._images import as_picture, check_image, of_shape, show, value_range
 
@@ -92,7 +91,7 @@ class AnomalyMapDisplay:
         display : AnomalyMapDisplay
         """
         require_matplotlib(cls)
-        image = read_image(image) if isinstance(image, str | PathLike | NiftiSlice) else as_array(image)
+        image = read_image(image) if isinstance(image, FILE_TYPES) else as_array(image)
         check_image(image)
         batch = image[np.newaxis]
         reconstruction = estimator.reconstruct(batch)[0] if hasattr(estimator, "reconstruct") else None
