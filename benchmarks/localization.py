@@ -8,6 +8,8 @@ Normal chest X-rays of 100 x 100 pixels. `--train-images` of the training images
 its default contrast, which a human just sees, into the first half of `--test-images` others, from the training images
 ("dev") or the normal test images. A seed sets the model, the images and the lesions. All maps, trivial ones too, are
 blurred by `--smoothing` pixels; the trivial ones have no training, their image score is minus the map's maximum.
+`AlignedDetector` then standardises each map, blurred by `--aligned-smoothing` pixels, at its place by the maps of the
+training images; in the tail where the lesions are expected (above: spots and blobs; below: missing texture) or in both.
 
 Figures: area under the ROC curve over all pixels of all images (pixel AUROC), the same of precision and recall (AUPR),
 mean overlap of the regions up to 30 % false positives (AUPRO), best Dice, and the AUC of the image scores, images with
@@ -23,17 +25,42 @@ import _cells
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
+from sklearn.base import BaseEstimator, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
-from sklearn_occ import CAE, OCSVM, PatchAutoencoder, PatchDetector, PCAReconstruction
+from sklearn_occ import CAE, OCSVM, AlignedDetector, PatchAutoencoder, PatchDetector, PCAReconstruction
 from sklearn_occ.datasets import fetch_chest_xray_pneumonia, plant_lesions
 from sklearn_occ.metrics import aupro_score, best_dice_score, pixel_aupr_score, pixel_roc_auc_score
 from sklearn_occ.preprocessing import HOG
 
-KINDS = ("microcalcifications", "blurred", "texture")
+SOUGHT = {"microcalcifications": "upper", "blurred": "upper", "texture": "lower"}  # the tail that each is in
 FIGURES = {"pixel AUROC": "pixel_auroc", "AUPR": "aupr", "AUPRO": "aupro", "Dice": "dice", "image AUC": "image_auc"}
-DETECTORS = {
+
+
+class TrivialMap(BaseEstimator):
+    """Grey values, or their distance from those of an image blurred by `blur` pixels."""
+
+    def __init__(self, blur=None):
+        self.blur = blur
+
+    def fit(self, X, y=None):
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def anomaly_map(self, X, smoothing=0.0):
+        images = X[:, 0] / 255.0
+        maps = images if self.blur is None else np.abs(images - gaussian_filter(images, (0, self.blur, self.blur)))
+        return gaussian_filter(maps, (0, smoothing, smoothing))
+
+    def score_samples(self, X):
+        return -self.anomaly_map(X).max(axis=(1, 2))
+
+
+PATCH_SCORERS = {
     "PatchAutoencoder": lambda epochs, device: PatchAutoencoder(max_epochs=epochs, device=device),
     "PatchAutoencoder, 16 channels": lambda epochs, device: PatchAutoencoder(
         max_epochs=epochs, channels=16, device=device
@@ -43,11 +70,15 @@ DETECTORS = {
     "HOG + OCSVM": lambda epochs, device: make_pipeline(HOG(), OCSVM(device=device)),
     "untrained PatchAutoencoder": lambda epochs, device: PatchAutoencoder(max_epochs=1, lr=1e-12, device=device),
 }
-TRIVIAL = {
-    "grey value": lambda images: images,
-    "residual of a Gaussian blur (1 px)": lambda images: np.abs(images - gaussian_filter(images, (0, 1, 1))),
-    "residual of a Gaussian blur (2 px)": lambda images: np.abs(images - gaussian_filter(images, (0, 2, 2))),
+WHOLE = {
+    "PCAReconstruction of whole images, 500 components": PCAReconstruction(n_components=500),
+    "grey value": TrivialMap(),
+    "residual of a Gaussian blur (1 px)": TrivialMap(blur=1),
+    "residual of a Gaussian blur (2 px)": TrivialMap(blur=2),
 }
+
+
+METHODS = (*PATCH_SCORERS, *WHOLE)
 
 
 def images_of(cell):
@@ -61,48 +92,53 @@ def images_of(cell):
     return train, normal[np.random.default_rng(cell["seed"]).permutation(len(normal))[:n_test]]
 
 
+def detector_of(cell):
+    """The unfitted detector of a cell."""
+    if cell["method"] in WHOLE:
+        return clone(WHOLE[cell["method"]])
+    return PatchDetector(
+        PATCH_SCORERS[cell["method"]](cell["epochs"], cell["device"]),
+        patch_size=cell["patch_size"],
+        stride=cell["stride"],
+        n_patches=cell["n_patches"],
+        random_state=cell["seed"],
+    )
+
+
 def compute(cell, checkpoint):
-    train, others = images_of(cell)
-    detector, seconds = None, 0.0
-    if cell["method"] in DETECTORS:
-        detector = PatchDetector(
-            DETECTORS[cell["method"]](cell["epochs"], cell["device"]),
-            patch_size=cell["patch_size"],
-            stride=cell["stride"],
-            n_patches=cell["n_patches"],
-            random_state=cell["seed"],
-        )
-        started = time.perf_counter()
-        detector.fit(train)
-        seconds = time.perf_counter() - started
-    figures, scoring = {}, 0.0
+    train, others = (images[:, np.newaxis] for images in images_of(cell))
+    started = time.perf_counter()
+    detector = detector_of(cell).fit(train)
+    fitted = time.perf_counter()
+    aligned = AlignedDetector(FrozenEstimator(detector), smoothing=cell["aligned_smoothing"]).fit(train)
     half = len(others) // 2
     has_lesion = np.arange(len(others)) < half
-    for kind in KINDS:
-        planted = plant_lesions(others[:half], kind=kind, random_state=cell["seed"])
-        images = np.concatenate([planted.images, others[half:]])
-        masks = np.concatenate([planted.masks, np.zeros(others[half:].shape, dtype=bool)])
-        started = time.perf_counter()
-        if detector is None:
-            maps = gaussian_filter(TRIVIAL[cell["method"]](images / 255.0), (0, cell["smoothing"], cell["smoothing"]))
-            scores = -maps.max(axis=(1, 2))
-        else:
-            maps, scores = detector.anomaly_map(images, smoothing=cell["smoothing"]), detector.score_samples(images)
-        scoring += time.perf_counter() - started
-        found = {
-            "pixel_auroc": pixel_roc_auc_score(masks, maps),
-            "aupr": pixel_aupr_score(masks, maps),
-            "aupro": aupro_score(masks, maps),
-            "dice": best_dice_score(masks, maps).dice,
-            "image_auc": roc_auc_score(has_lesion, -scores),
-        }
-        figures |= {f"{kind} {name}": float(value) for name, value in found.items()}
-    params = {} if detector is None else {key: repr(value) for key, value in detector.get_params(deep=False).items()}
-    return {"figures": figures, "arrays": {}, "fit_seconds": seconds, "score_seconds": scoring, "params": params}
+    figures = {}
+    for kind, tail in SOUGHT.items():
+        planted = plant_lesions(others[:half, 0], kind=kind, random_state=cell["seed"])
+        images = np.concatenate([planted.images[:, np.newaxis], others[half:]])
+        masks = np.concatenate([planted.masks, np.zeros(others[half:, 0].shape, dtype=bool)])
+
+        def add(name, maps, scores, kind=kind, masks=masks):
+            found = {
+                "pixel_auroc": pixel_roc_auc_score(masks, maps),
+                "aupr": pixel_aupr_score(masks, maps),
+                "aupro": aupro_score(masks, maps),
+                "dice": best_dice_score(masks, maps).dice,
+                "image_auc": roc_auc_score(has_lesion, -scores),
+            }
+            figures.update({f"{kind} {name}{figure}": float(value) for figure, value in found.items()})
+
+        add("", detector.anomaly_map(images, smoothing=cell["smoothing"]), detector.score_samples(images))
+        for name, one_tail in (("aligned ", tail), ("both tails ", "both")):
+            aligned.set_params(tail=one_tail)
+            add(name, aligned.anomaly_map(images), aligned.score_samples(images))
+    params = {key: repr(value) for key, value in detector.get_params(deep=False).items()}
+    return {"figures": figures, "arrays": {}, "fit_seconds": fitted - started, "params": params}
 
 
 def cells_of(args, method):
-    fitted = method in DETECTORS
+    has_patches = method in PATCH_SCORERS
     trains = method.startswith(("PatchAutoencoder", "CAE"))
     return [
         {
@@ -112,9 +148,9 @@ def cells_of(args, method):
             "method": method,
             "seed": seed,
             "epochs": args.epochs if trains else None,
-            "device": args.device if fitted else "cpu",
-            **{key: getattr(args, key) if fitted else None for key in ("patch_size", "stride", "n_patches")},
-            **{key: getattr(args, key) for key in ("train_images", "test_images", "smoothing")},
+            "device": args.device if has_patches else "cpu",
+            **{key: getattr(args, key) if has_patches else None for key in ("patch_size", "stride", "n_patches")},
+            **{key: getattr(args, key) for key in ("train_images", "test_images", "smoothing", "aligned_smoothing")},
         }
         for seed in range(args.seeds)
     ]
@@ -124,16 +160,22 @@ def show(args):
     print(
         f"\nMeans over {args.seeds} seeds ± standard deviation, in per cent; patches of {args.patch_size} pixels, "
         f"stride {args.stride}, {args.n_patches} new ones an epoch from {args.train_images} images, "
-        f"{args.epochs} epochs; {args.test_images} {args.split} images, maps blurred by {args.smoothing:g} pixels"
+        f"{args.epochs} epochs; {args.test_images} {args.split} images, maps blurred by {args.smoothing:g} pixels, "
+        f"aligned ones by {args.aligned_smoothing:g}"
     )
-    for kind in KINDS:
-        print(f"\n{kind}")
-        rows = []
-        for method in args.methods:
-            cells = cells_of(args, method)
-            figures = [_cells.figures(cells, args.output, f"{kind} {name}") for name in FIGURES.values()]
-            rows.append([method, *(_cells.mean_std(values, args.seeds) for values in figures)])
-        _cells.print_table(["map", *FIGURES], rows)
+    for kind, tail in SOUGHT.items():
+        for name, title in (
+            ("", ""),
+            ("aligned ", f", aligned, {tail} tail"),
+            ("both tails ", ", aligned, both tails"),
+        ):
+            print(f"\n{kind}{title}")
+            rows = []
+            for method in args.methods:
+                cells = cells_of(args, method)
+                figures = [_cells.figures(cells, args.output, f"{kind} {name}{figure}") for figure in FIGURES.values()]
+                rows.append([method, *(_cells.mean_std(values, args.seeds) for values in figures)])
+            _cells.print_table(["map", *FIGURES], rows)
     cells = [cell for method in args.methods for cell in cells_of(args, method)]
     _cells.missing(cells, args.output)
     print(f"\nComputed with: {_cells.machines(cells, args.output)}")
@@ -142,7 +184,7 @@ def show(args):
 def parse():
     device = "cuda" if torch.cuda.is_available() else "cpu"
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--methods", nargs="+", choices=[*DETECTORS, *TRIVIAL], default=[*DETECTORS, *TRIVIAL])
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--split", choices=["dev", "test"], default="dev")
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=3)
@@ -152,6 +194,7 @@ def parse():
     parser.add_argument("--train-images", type=int, default=1000)
     parser.add_argument("--test-images", type=int, default=200)
     parser.add_argument("--smoothing", type=float, default=1.0, help="pixels, of every map")
+    parser.add_argument("--aligned-smoothing", type=float, default=2.0, help="pixels, of a map before it is aligned")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--device", choices=["cpu", "cuda"], default=device)
     parser.add_argument("--output", type=Path, default=Path("results/localization"))

@@ -4,7 +4,7 @@ from .adversarial import AnoGAN, FAnoGAN, GANomaly
 from .density import AEGMM, DAGMM
 from .ensemble import SeedEnsemble
 from .hypersphere import DeepSVDD
-from .localization import PatchDetector
+from .localization import AlignedDetector, PatchDetector
 from .reconstruction import CAE, SAE, ConOCC, PatchAutoencoder, PCAReconstruction
 from .self_supervised import TEND
 from .splitting import IntraClassSplitting
@@ -22,6 +22,7 @@ __all__ = [
     "SAE",
     "TEND",
     "VAE",
+    "AlignedDetector",
     "AnoGAN",
     "CascadeVAE",
     "ConOCC",

@@ -103,13 +103,7 @@ def anomaly_maps(estimator, X, of_block, smoothing=0.0):
     smoothing : float
         Sigma of the blur, in pixels.
     """
-    check_is_fitted(estimator)
-    if estimator.image_shape_ is None:
-        raise ValueError(
-            f"{type(estimator).__name__} was fitted on a table, but anomaly_map shows places in images; fit it on "
-            "images, (n, H, W) or (n, C, H, W), or set image_shape where its rows are flattened images."
-        )
-    images = estimator._read_X(X, reset=False)
+    images = images_to_map(estimator, X)
     maps = np.empty((len(images), *images.shape[2:]))
     step = 2 ** max(0, (_BLOCK_VALUES // images[0].size).bit_length() - 1)
     with np.errstate(over="ignore", invalid="ignore"):  # the row is named below
@@ -120,6 +114,17 @@ def anomaly_maps(estimator, X, of_block, smoothing=0.0):
                 gaussian_filter(maps[block], (0, smoothing, smoothing), output=maps[block], mode="reflect")
         finite(maps.mean(axis=(1, 2)), images, of="anomaly map")
     return maps
+
+
+def images_to_map(estimator, X):
+    """Images (n, C, H, W) of X, validated; an error where the estimator is not fitted, or fitted on a table."""
+    check_is_fitted(estimator)
+    if estimator.image_shape_ is None:
+        raise ValueError(
+            f"{type(estimator).__name__} was fitted on a table, but anomaly_map shows places in images; fit it on "
+            "images, (n, H, W) or (n, C, H, W), or set image_shape where its rows are flattened images."
+        )
+    return estimator._read_X(X, reset=False)
 
 
 def _dissimilarity(made, x, data_range):

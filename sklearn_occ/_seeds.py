@@ -5,13 +5,17 @@ LARGEST_SEED = 2**31 - 1  # drawn seeds are below: NumPy's older generators take
 
 def seed_unset(estimator, draw):
     """Set every `random_state` of `estimator` and of what it nests that is None to `draw()`; return it."""
-    unset = [name for name, value in _random_states(estimator) if value is None]
-    return estimator.set_params(**{name: draw() for name in unset})
+    return _seeded(estimator, [name for name, value in _random_states(estimator) if value is None], draw)
 
 
 def seed_all(estimator, draw):
     """Set every `random_state` of `estimator` and of what it nests, None or not, to `draw()`; return it."""
-    return estimator.set_params(**{name: draw() for name, _ in _random_states(estimator)})
+    return _seeded(estimator, [name for name, _ in _random_states(estimator)], draw)
+
+
+def _seeded(estimator, names, draw):
+    estimator.set_params(**{name: draw() for name in names})  # which returns nothing where an estimator is frozen
+    return estimator
 
 
 def _random_states(estimator):

@@ -24,6 +24,7 @@ from sklearn_occ import (
     SAE,
     TEND,
     VAE,
+    AlignedDetector,
     AnoGAN,
     CascadeVAE,
     ConOCC,
@@ -63,8 +64,9 @@ QUICK = {
     "CVAD": CVAD(pretrain_epochs=1, max_epochs=2),
     "SeedEnsemble": SeedEnsemble(CAE(max_epochs=2, lr=1e-3), n_estimators=2),
     "SeedEnsemble-score": SeedEnsemble(SAE(max_epochs=2), n_estimators=3, combination="score", vectorized=True),
+    "AlignedDetector": AlignedDetector(),
 }
-DEEP = [name for name in QUICK if name not in ("OCSVM", "PCAReconstruction")]
+DEEP = [name for name in QUICK if name not in ("OCSVM", "PCAReconstruction", "AlignedDetector")]
 ONE_NETWORK = [name for name, estimator in QUICK.items() if isinstance(estimator, BaseDeepOneClass)]
 WITH_ENCODER = [name for name in ONE_NETWORK if hasattr(QUICK[name], "decoder")]  # one loss, which training lowers
 REAL_DATA = Path(os.environ.get("SKLEARN_OCC_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")

@@ -15,6 +15,7 @@ from sklearn_occ import (
     SAE,
     TEND,
     VAE,
+    AlignedDetector,
     AnoGAN,
     CascadeVAE,
     ConOCC,
@@ -48,6 +49,7 @@ ESTIMATORS = [
     CascadeVAE(max_epochs=2),
     CVAD(pretrain_epochs=1, max_epochs=2),
     SeedEnsemble(CAE(max_epochs=2), n_estimators=2),
+    AlignedDetector(),
 ]
 
 # The checks pass labels 0 and 1, and fit data on which two epochs teach nothing.

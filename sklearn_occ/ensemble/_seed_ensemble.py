@@ -246,15 +246,17 @@ def _scores(member, rows):
     return np.asarray(member.score_samples(rows), dtype=np.float64)
 
 
-def _detector_in(member):
-    while isinstance(member, Pipeline) or hasattr(member, "estimator_"):
-        member = member[-1] if isinstance(member, Pipeline) else member.estimator_
-    return member
+def _calibration_scores(member):
+    """Of the member, a pipeline's last step or what a wrapper has fitted; None where there are none."""
+    if isinstance(member, Pipeline):
+        return _calibration_scores(member[-1])
+    own, inner = (getattr(member, name, None) for name in ("calibration_scores_", "estimator_"))
+    return own if own is not None or inner is None else _calibration_scores(inner)
 
 
 def _references(member, rows):
     """The scores that ranks are counted among, at most 1000 evenly spaced ones, and the width of their steps."""
-    scores = getattr(_detector_in(member), "calibration_scores_", None)
+    scores = _calibration_scores(member)
     scores = np.sort(_scores(member, rows)) if scores is None else scores
     if len(scores) > _MOST_REFERENCES:
         scores = np.quantile(scores, (np.arange(_MOST_REFERENCES) + 0.5) / _MOST_REFERENCES)
