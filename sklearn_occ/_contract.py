@@ -1,6 +1,5 @@
 """BaseOneClass: what every detector promises, from `X` to its scores. NumPy only."""
 
-import warnings
 from abc import abstractmethod
 from numbers import Real
 
@@ -14,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._input import ImageInputMixin, majority_rows
 from ._seeds import LARGEST_SEED
 from ._threshold import ThresholdMixin
+from ._warning import warn
 
 
 class BaseOneClass(ThresholdMixin, ImageInputMixin, OutlierMixin, BaseEstimator):
@@ -98,12 +98,11 @@ class BaseOneClass(ThresholdMixin, ImageInputMixin, OutlierMixin, BaseEstimator)
             scores = self._score_samples(calibration)
         self.calibration_scores_ = np.sort(finite(scores, calibration))
         if len(calibration) > 1 and np.ptp(self.calibration_scores_) == 0:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} gives all {len(calibration)} calibration rows the score "
                 f"{self.calibration_scores_[0]:g}: the model has collapsed and cannot tell rows apart. Scale "
                 "X, train longer or change the learning rate.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
         self._set_offset()
 

@@ -1,11 +1,12 @@
 """What may come in: `X` as a table or as images, `y` as scikit-learn's outlier labels."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
+
+from ._warning import warn
 
 MAX_CHANNELS_LAST = 4  # a last axis this short, behind a longer second one, is a channel axis
 
@@ -115,12 +116,10 @@ def majority_rows(y, n_samples):
         return rows
     if len(values) == 2:
         first, second = sorted(values, key=str)
-        warnings.warn(
+        warn(
             f"y holds the two values {first!r} and {second!r}, which are not 1 (majority) and -1 (minority): "
             "y is ignored and every row is trained on. Convert it, for example with "
             f"y = np.where(y == {first!r}, 1, -1) if {first!r} is the majority.",
-            UserWarning,
-            stacklevel=6,
         )
     return np.ones(n_samples, dtype=bool)
 

@@ -1,12 +1,13 @@
 """Items read in threads, a few ahead of where they are used; what cannot be used is raised, or counted and named."""
 
-import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
 
 import joblib
+
+from ._warning import warn
 
 _NAMED = 5  # items that a warning names
 
@@ -77,7 +78,7 @@ class Unusable:
         self.names.append(name)
         self.sentences.append(str(error))
 
-    def warn(self, text, n_items, *, stacklevel):
+    def warn(self, text, n_items):
         """Warn of what was kept, if anything was.
 
         Parameters
@@ -87,8 +88,6 @@ class Unusable:
             are; {first}, the first sentence.
         n_items : int
             How many there are in all.
-        stacklevel : int
-            As in `warnings.warn`, 1 being this method.
         """
         if not self.names:
             return
@@ -100,4 +99,4 @@ class Unusable:
             sentences=" ".join(self.sentences[:_NAMED]) + (f" (and {n_more} more)" if n_more > 0 else ""),
             first=self.sentences[0],
         )
-        warnings.warn(text, UserWarning, stacklevel=stacklevel)
+        warn(text)

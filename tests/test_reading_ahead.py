@@ -46,7 +46,7 @@ def test_five_are_named(n, names, sentences):
     for number in range(n):
         unusable.add(f"{{{number}}}", ValueError(f"No {number}."))
     with pytest.warns(UserWarning) as caught:
-        unusable.warn("{n} of {total}: {names}; {sentences}; {first}", 9, stacklevel=2)
+        unusable.warn("{n} of {total}: {names}; {sentences}; {first}", 9)
     assert str(caught[0].message) == f"{n} of 9: {names}; {sentences}; No 0."
     assert caught[0].filename == __file__
 
@@ -54,4 +54,4 @@ def test_five_are_named(n, names, sentences):
 def test_nothing_is_said_where_all_can_be_used():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Unusable("skip").warn("{n}", 3, stacklevel=2)
+        Unusable("skip").warn("{n}", 3)

@@ -1,11 +1,10 @@
 """How much the rows that a generator makes vary: too little when it has collapsed, too much when it has diverged."""
 
-import warnings
-
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
+from .._warning import warn
 from ..engine import RandomStream, total_variance
 
 LEAST_RECONSTRUCTED, LEAST_GENERATED, _MOST = 0.01, 0.05, 10.0  # in units of the variance of the training rows
@@ -52,7 +51,7 @@ class MadeVarianceMixin:
         of_rows = total_variance(x for x, _ in net.get_iterator(X))
         complaint = self._complaint(net, X, of_rows) if of_rows else None
         if complaint:
-            warnings.warn(complaint, ConvergenceWarning, stacklevel=7)
+            warn(complaint, ConvergenceWarning)
 
     def _complaint(self, net, X, of_rows):
         """What there is to warn of, or None; `of_rows` is the variance of the training rows."""

@@ -120,7 +120,7 @@ def load_image_folder(path, *, image_size=None, n_jobs=None, on_error="raise"):
     X_train, train = read("train")
     X_test, test = read("test/majority", "test/minority")
     _refuse_empty(path, folders, {*train, *test}, unusable)
-    unusable.warn(LEFT_OUT, len(files), stacklevel=4)
+    unusable.warn(LEFT_OUT, len(files))
     minority = set(folders["test/minority"])
     y_test = np.array([-1 if file in minority else 1 for file in test])
     return Bunch(

@@ -87,4 +87,4 @@ def _images(paths, n_jobs, on_error):
     try:
         yield from usable(read_image, paths, n_jobs, unusable)
     finally:
-        unusable.warn(LEFT_OUT, len(paths), stacklevel=3)
+        unusable.warn(LEFT_OUT, len(paths))

@@ -1,7 +1,6 @@
 """BaseDeepOneClass: a module and a criterion become a detector."""
 
 import copy
-import warnings
 from abc import abstractmethod
 from numbers import Integral, Real
 from pathlib import Path
@@ -13,6 +12,7 @@ from skorch.callbacks import Callback
 
 from .._contract import BaseOneClass
 from .._device import available_device
+from .._warning import warn
 from ._adam import FusedAdam
 from ._checkpoint import FitCheckpoint, identity_of_fit
 from ._net import LAST_STAGE, OneClassNet
@@ -169,12 +169,10 @@ class BaseDeepOneClass(BaseOneClass):
         self.net_ = net
         self._check_trained(net, X)
         if net.interrupted_:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__}.fit was interrupted after {net.epochs_[LAST_STAGE] - self._epochs_before} of "
                 f"{self._epochs_in_all - self._epochs_before} epochs; the estimator works with what it has learned. "
                 "Fit with warm_start=True to go on.",
-                UserWarning,
-                stacklevel=6,
             )
 
     def _prepare(self, X):

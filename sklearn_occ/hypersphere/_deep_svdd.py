@@ -1,6 +1,5 @@
 """DeepSVDD: an encoder that maps the majority close to a fixed centre."""
 
-import warnings
 from numbers import Integral, Real
 
 import torch
@@ -11,6 +10,7 @@ from torch import nn
 
 from .._anomaly_map import SMOOTHING, anomaly_maps
 from .._docstrings import with_shared_docs
+from .._warning import warn
 from ..engine import (
     LAST_STAGE,
     LEAST_DISTINCT,
@@ -259,13 +259,12 @@ class DeepSVDD(BaseAutoencoder):
             n_rows = count_distinct(x for x, _ in net.get_iterator(X))
         response = self._response_to_shuffling(net, X[:_MOST_SHUFFLED])
         if response < _LEAST_RESPONSE or n_distinct < LEAST_DISTINCT * n_rows:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} has collapsed: shuffled rows are away from the centre by {response:.1g} of "
                 f"what their values differ, expected at least {_LEAST_RESPONSE:g}, and the {n_rows} distinct training "
                 f"rows have {n_distinct} distinct distances. Use an encoder without biases, learnt batch-norm shifts "
                 "and bounded activations, fewer epochs or a lower lr.",
                 ConvergenceWarning,
-                stacklevel=7,
             )
 
     def _response_to_shuffling(self, net, X):

@@ -108,7 +108,7 @@ class Images:
                 if failure is not None:
                     unusable.add(self.name(index), failure)
                 yield index, found
-        unusable.warn("{n} of {total} images were skipped: {sentences}", len(self), stacklevel=6)
+        unusable.warn("{n} of {total} images were skipped: {sentences}", len(self))
 
     def _checked(self, image):
         """The image as float32, and its kind, if it is the one expected."""

@@ -1,6 +1,5 @@
 """ConOCC: an autoencoder whose codes are pulled towards their centre."""
 
-import warnings
 from numbers import Integral, Real
 
 import torch
@@ -10,6 +9,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from .._docstrings import with_shared_docs
+from .._warning import warn
 from ..engine import LAST_STAGE, BaseReconstruction, all_codes, reconstructed_variance, total_variance
 from ..nn import mean_squared_error, squared_error
 
@@ -189,12 +189,11 @@ class ConOCC(BaseReconstruction):
     def _check_trained(self, net, X):
         variance, of_rows = reconstructed_variance(net, X), total_variance(x for x, _ in net.get_iterator(X))
         if variance < _VARIANCE_FLOOR * of_rows and variance < net.criterion_.free_variance / 2:
-            warnings.warn(
+            warn(
                 f"The codes of {type(self).__name__} have collapsed onto mu: the reconstructions of the training rows "
                 f"have {variance / of_rows:.1g} of the rows' variance, below {_VARIANCE_FLOOR:g}, so the score is "
                 f"little more than the distance to the mean row. Lower gamma, now {self.gamma:g}.",
                 ConvergenceWarning,
-                stacklevel=7,
             )
 
 

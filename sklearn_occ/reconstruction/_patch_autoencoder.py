@@ -1,6 +1,5 @@
 """PatchAutoencoder: the convolutional autoencoder of patches of large images."""
 
-import warnings
 from functools import partial
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 
 from .._anomaly_map import SMOOTHING
 from .._docstrings import with_shared_docs
+from .._warning import warn
 from ..engine import BaseReconstruction, total_variance
 from ..nn import PatchDecoder, PatchEncoder, ReconstructionLoss, default_code_width, patch_code_width
 
@@ -187,12 +187,11 @@ class PatchAutoencoder(BaseReconstruction):
         made = (outputs[0].flatten(1) for outputs, _ in net.sweep(X))
         inputs = (x for x, _ in net.get_iterator(X))
         if total_variance(made) < _LEAST_VARIANCE * total_variance(inputs):
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} gives all {len(X)} training images the same reconstruction: units have died, "
                 "and the score is the distance from one fixed image. Fit with another random_state, more channels or "
                 "lower lr.",
                 ConvergenceWarning,
-                stacklevel=7,
             )
 
 

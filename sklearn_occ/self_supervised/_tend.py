@@ -1,6 +1,5 @@
 """TEND: an encoder of the majority, and a head that keeps distorted rows apart from it."""
 
-import warnings
 from functools import partial
 from numbers import Integral, Real
 
@@ -12,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
 from .._docstrings import with_shared_docs
+from .._warning import warn
 from ..engine import LAST_STAGE, BaseAutoencoder, DrawingNet, RandomStream, as_network_input
 from ..nn import MapDecoder, MapEncoder, MarginHead, MarginNetwork, default_code_width, map_code_width
 from ._margin_loss import MarginLoss
@@ -266,13 +266,12 @@ class TEND(BaseAutoencoder):
     def _check_trained(self, net, X):
         distance, first = distorted_distance(net, X), float(net.criterion_.first_distance)
         if distance < _LEAST_DISTANCE * self.margin and distance < first / 2:
-            warnings.warn(
+            warn(
                 f"The head of {type(self).__name__} has collapsed onto its centre: distorted training rows have a mean "
                 f"squared distance of {distance:.2g} from it, below {_LEAST_DISTANCE:g} of the margin, "
                 f"{self.margin:g}; it was {first:.2g} when the centre was set. Lower lr, now {self.lr:g}, or train "
                 "fewer epochs.",
                 ConvergenceWarning,
-                stacklevel=7,
             )
 
 

@@ -1,6 +1,5 @@
 """IntraClassSplitting: a classifier of typical against atypical rows of the majority."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -9,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn import Module
 
 from .._docstrings import with_shared_docs
+from .._warning import warn
 from ..engine import LAST_STAGE, LEAST_DISTINCT, BaseAutoencoder, as_network_input, count_distinct
 from ..nn import StructuralSimilarity, build_encoder
 from ._split_rows import SplitRows, SplittingNet
@@ -268,9 +268,8 @@ class IntraClassSplitting(BaseAutoencoder):
         n_scores = len(np.unique(self._score_samples(rows.cpu().numpy())))
         n_rows = count_distinct([as_network_input(rows)])
         if n_scores < LEAST_DISTINCT * n_rows:
-            warnings.warn(
+            warn(
                 f"The features of {type(self).__name__} have collapsed: {n_rows} different training rows have "
                 f"{n_scores} different scores. Lower lr, now {self.lr:g}, or max_epochs, now {self.max_epochs}.",
                 ConvergenceWarning,
-                stacklevel=7,
             )

@@ -1,6 +1,5 @@
 """OCSVM: the one-class support vector machine."""
 
-import warnings
 from hashlib import blake2b
 from numbers import Integral, Real
 
@@ -14,6 +13,7 @@ from skorch.utils import get_map_location
 from .._contract import BaseOneClass
 from .._device import available_device
 from .._docstrings import with_shared_docs
+from .._warning import warn
 from ._dual import solve_dual
 from ._kernels import Kernel, KernelMatrix, PrecomputedMatrix, expansion, rows_as_vectors, spread
 
@@ -236,11 +236,10 @@ class OCSVM(BaseOneClass):
         if not solution.is_optimal:
             if gives_up:
                 return self._solve_by_libsvm(rows)
-            warnings.warn(
+            warn(
                 f"The solver of OCSVM was ended after {solution.n_iter} pairs (max_iter={self.max_iter}) before it met "
                 f"tol={self.tol:g}; raise max_iter or tol, or scale X.",
                 ConvergenceWarning,
-                stacklevel=6,
             )
         if self.warm_start:
             self._last_solution = rows_are, kernel_is, solution

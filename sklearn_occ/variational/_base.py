@@ -1,6 +1,5 @@
 """BaseVariational: what the detectors made of variational autoencoders have in common."""
 
-import warnings
 from numbers import Real
 
 import torch
@@ -9,6 +8,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._input import as_array, float_dtype
+from .._warning import warn
 from ..engine import BaseCodes, DecodingMixin, DrawingNet, reconstructed_variance, total_variance
 from ..nn import kl_divergence
 
@@ -42,13 +42,12 @@ class BaseVariational(DecodingMixin, BaseCodes):
             return
         variance, of_rows = reconstructed_variance(net, X), total_variance(x for x, _ in net.get_iterator(X))
         if variance < _VARIANCE_FLOOR * of_rows:
-            warnings.warn(
+            warn(
                 f"The codes of {type(self).__name__} have collapsed onto the prior: they tell {divergence:.1g} nats of "
                 f"a training row, below {_LEAST_DIVERGENCE:g}, and reconstructions have {variance / of_rows:.1g} of "
                 f"the rows' variance, below {_VARIANCE_FLOOR:g}, so that the score is little more than the distance to "
                 f"the mean row. Lower kl_weight, now {self.kl_weight:g}, or scale the rows up.",
                 ConvergenceWarning,
-                stacklevel=7,
             )
 
 

@@ -180,6 +180,29 @@ def test_progress_is_said_every_ten_seconds(images, monkeypatch, capsys, quick):
     assert capsys.readouterr().out.splitlines() == ["3 of 6 images", "6 of 6 images"]
 
 
+CALLS = [
+    lambda occ, given: occ.fit(given),
+    lambda occ, given: occ.set_params(n_patches=12).fit(given),
+    lambda occ, given: occ.fit_predict(given),
+    lambda occ, given: occ.score_samples(given),
+    lambda occ, given: occ.score_patches(given),
+    lambda occ, given: occ.anomaly_map(given),
+    lambda occ, given: occ.find_regions(given),
+    lambda occ, given: occ.predict(given),
+    lambda occ, given: occ.decision_function(given),
+    lambda occ, given: occ.p_value(given),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_the_warning_points_at_the_line_that_calls(call, images, quick):
+    occ = quick("OCSVM", on_error="skip").fit(images)
+    with pytest.warns(UserWarning, match="1 of 7 images were skipped: image 6") as caught:
+        call(occ, [*images, np.zeros((3, 3))])
+    places = {(warning.filename, warning.lineno) for warning in caught}
+    assert places == {(__file__, call.__code__.co_firstlineno)}
+
+
 @pytest.mark.parametrize("foreground", [None, "otsu"])
 def test_memory_is_bounded_by_a_block_of_patches(tissue, foreground, quick):
     occ = quick("OCSVM", patch_size=32, stride=4, n_patches=20, foreground=foreground, min_foreground=0.0)
