@@ -41,7 +41,7 @@ class Images:
     on_error : {"raise", "skip"}
         What becomes of an image that cannot be read or used.
     verbose : int
-        Whether `results` prints how many images are done, every 10 seconds.
+        Whether how many images are done is printed, every 10 seconds.
     kind : Kind, default=None
         What the images have to be; None is as the first.
     """
@@ -79,13 +79,7 @@ class Images:
 
     def results(self, work):
         """`work(image)` of all images in a list, as `each` gives them."""
-        found, next_line = [], time.monotonic() + _SECONDS_BETWEEN_LINES
-        for index, result in self.each(lambda index, image: work(image)):
-            found.append(result)
-            if self._options["verbose"] and time.monotonic() > next_line:
-                sys.stdout.write(f"{index + 1} of {len(self)} images\n")
-                next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
-        return found
+        return [result for _, result in self.each(lambda index, image: work(image))]
 
     def each(self, work):
         """Yield `(index, work(index, image))` in order, with None for an image that cannot be used.
@@ -94,6 +88,7 @@ class Images:
         is an error, else they are counted and named in a warning at the end.
         """
         unusable = Unusable(self._options["on_error"])
+        next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
         with closing(ahead(_read, self._images, self._options["n_jobs"])) as images:
             for index, image in enumerate(images):
                 found = failure = None
@@ -107,6 +102,9 @@ class Images:
                     failure = error.__cause__
                 if failure is not None:
                     unusable.add(self.name(index), failure)
+                if self._options["verbose"] and time.monotonic() > next_line:
+                    sys.stdout.write(f"{index + 1} of {len(self)} images\n")
+                    next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
                 yield index, found
         unusable.warn("{n} of {total} images were skipped: {sentences}", len(self))
 

@@ -79,7 +79,8 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         foreground, with NaN, or of other channels, dtype or range than the first. "skip": it is named and counted in a
         warning, is not trained on, and its score is NaN.
     verbose : int, default=0
-        1 prints how many images are done, every 10 seconds.
+        1 prints how many images are done, every 10 seconds. A fit goes over the images several times: to find those
+        that can be used, to cut patches, with `n_patches` for each epoch anew, and to score.
 
     Attributes
     ----------

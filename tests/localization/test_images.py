@@ -1,6 +1,7 @@
 """What images may be: arrays of any kind and files, and what becomes of unusable ones."""
 
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from sklearn_occ import CAE, PatchDetector
 from sklearn_occ.datasets import nifti_slices, read_image
+from sklearn_occ.localization import _images
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -169,15 +171,38 @@ def test_slices_of_volumes_and_dicom_files(tissue, tmp_path, quick):
     assert np.isfinite(occ.score_samples([dicom, slices[0]])).all()
 
 
-def test_progress_is_said_every_ten_seconds(images, monkeypatch, capsys, quick):
-    from sklearn_occ.localization import _images
-
+@pytest.fixture
+def four_seconds_an_image(monkeypatch):
     clock = iter(range(0, 10**6, 4))
-    monkeypatch.setattr(_images.time, "monotonic", lambda: next(clock))
-    occ = quick("OCSVM", verbose=1).fit(images)
-    capsys.readouterr()
-    occ.score_samples(images)
-    assert capsys.readouterr().out.splitlines() == ["3 of 6 images", "6 of 6 images"]
+    monkeypatch.setattr(_images, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+
+
+@pytest.mark.usefixtures("four_seconds_an_image")
+@pytest.mark.parametrize(
+    ("params", "n_passes"),
+    [
+        ({"name": "OCSVM"}, 3),  # which images can be used, their patches, their scores
+        ({"name": "OCSVM", "n_patches": 12}, 3),
+        ({"name": "CAE", "n_patches": 12}, 4),  # patches for each of two epochs
+    ],
+)
+def test_progress_is_said_every_ten_seconds(params, n_passes, images, capsys, quick):
+    lines = ["3 of 6 images", "6 of 6 images"]
+    occ = quick(**params, verbose=1).fit(images)
+    assert capsys.readouterr().out.splitlines() == n_passes * lines
+    for method in ("score_samples", "score_patches", "anomaly_map", "find_regions"):
+        getattr(occ, method)(images)
+        assert capsys.readouterr().out.splitlines() == lines
+    occ.set_params(verbose=0).fit(images)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("four_seconds_an_image")
+def test_progress_stands_between_the_lines_of_the_epochs(images, capsys, quick):
+    quick(n_patches=12, verbose=1).set_params(estimator__verbose=1).fit(images)
+    lines = capsys.readouterr().out.splitlines()
+    first, second = (number for number, line in enumerate(lines) if line.split()[:1] in (["1"], ["2"]))
+    assert lines[first + 1 : second] == ["3 of 6 images", "6 of 6 images"]
 
 
 CALLS = [
