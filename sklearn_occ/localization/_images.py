@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._input import looks_channels_last
+from .._input import as_array, looks_channels_last
 from .._reading_ahead import Unusable, ahead
 from ..datasets import read_image
 from ..datasets._reading import FILE_TYPES
@@ -50,7 +50,7 @@ class Images:
         if isinstance(images, FILE_TYPES):
             raise ValueError(f"images is one file, {str(images)!r}, expected a list of them; put it in a list.")
         if hasattr(images, "detach"):  # a torch tensor
-            images = images.detach().cpu().numpy()
+            images = as_array(images)
         if isinstance(images, np.ndarray) and images.ndim not in (1, 3, 4):
             raise ValueError(
                 f"images is an array of shape {images.shape}, expected (n, H, W) or (n, C, H, W), or a list of images; "
@@ -166,4 +166,4 @@ def _read(image):
             return read_image(image)
         except (ValueError, OSError) as error:
             raise _UnreadableError(str(error)) from error
-    return image.detach().cpu().numpy() if hasattr(image, "detach") else np.asarray(image)
+    return as_array(image) if hasattr(image, "detach") else np.asarray(image)

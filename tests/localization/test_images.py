@@ -59,6 +59,14 @@ def test_arrays_tensors_and_colour(tissue, quick):
         occ.score_samples(np.moveaxis(stack, 1, -1))
 
 
+@pytest.mark.parametrize("given", [list, torch.stack])
+def test_tensors_of_bfloat16(given, tissue, quick):
+    tensors = [torch.from_numpy(tissue((40, 48), k)).bfloat16() for k in range(4)]
+    floats = [tensor.float().numpy() for tensor in tensors]
+    occ = quick("OCSVM").fit(given(tensors))
+    np.testing.assert_array_equal(occ.score_samples(given(tensors)), quick("OCSVM").fit(floats).score_samples(floats))
+
+
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
