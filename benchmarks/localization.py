@@ -9,7 +9,8 @@ its default contrast, which a human just sees, into the first half of `--test-im
 ("dev") or the normal test images. A seed sets the model, the images and the lesions. All maps, trivial ones too, are
 blurred by `--smoothing` pixels; the trivial ones have no training, their image score is minus the map's maximum.
 `AlignedDetector` then standardises each map, blurred by `--aligned-smoothing` pixels, at its place by the maps of the
-training images; in the tail where the lesions are expected (above: spots and blobs; below: missing texture) or in both.
+training images left over; in the tail where the lesions are expected (upper: spots and blobs; lower: missing texture)
+or in both.
 
 Figures: area under the ROC curve over all pixels of all images (pixel AUROC), the same of precision and recall (AUPR),
 mean overlap of the regions up to 30 % false positives (AUPRO), best Dice, and the AUC of the image scores, images with
@@ -40,10 +41,11 @@ FIGURES = {"pixel AUROC": "pixel_auroc", "AUPR": "aupr", "AUPRO": "aupro", "Dice
 
 
 class TrivialMap(BaseEstimator):
-    """Grey values, or their distance from those of an image blurred by `blur` pixels."""
+    """Grey values, or their distance from those of an image blurred by `blur` pixels; scores of maps so smoothed."""
 
-    def __init__(self, blur=None):
+    def __init__(self, blur=None, smoothing=0.0):
         self.blur = blur
+        self.smoothing = smoothing
 
     def fit(self, X, y=None):
         return self
@@ -57,7 +59,7 @@ class TrivialMap(BaseEstimator):
         return gaussian_filter(maps, (0, smoothing, smoothing))
 
     def score_samples(self, X):
-        return -self.anomaly_map(X).max(axis=(1, 2))
+        return -self.anomaly_map(X, self.smoothing).max(axis=(1, 2))
 
 
 PATCH_SCORERS = {
@@ -82,20 +84,22 @@ METHODS = (*PATCH_SCORERS, *WHOLE)
 
 
 def images_of(cell):
-    """Images to train on, and images to plant lesions into."""
+    """Images to train on, others that tell what maps are usual, and images to plant lesions into."""
     data = fetch_chest_xray_pneumonia(image_size=100)
     order = np.random.default_rng(cell["seed"]).permutation(len(data.X_train))
-    train, n_test = data.X_train[order[: cell["train_images"]]], cell["test_images"]
+    n_train, n_test = cell["train_images"], cell["test_images"]
+    train, rest = data.X_train[order[:n_train]], data.X_train[order[n_train:]]
     if cell["split"] == "dev":
-        return train, data.X_train[order[-n_test:]]
+        return train, rest[:-n_test], rest[-n_test:]
     normal = data.X_test[data.y_test == 1]
-    return train, normal[np.random.default_rng(cell["seed"]).permutation(len(normal))[:n_test]]
+    return train, rest, normal[np.random.default_rng(cell["seed"]).permutation(len(normal))[:n_test]]
 
 
 def detector_of(cell):
     """The unfitted detector of a cell."""
     if cell["method"] in WHOLE:
-        return clone(WHOLE[cell["method"]])
+        detector = clone(WHOLE[cell["method"]])
+        return detector.set_params(smoothing=cell["smoothing"]) if isinstance(detector, TrivialMap) else detector
     return PatchDetector(
         PATCH_SCORERS[cell["method"]](cell["epochs"], cell["device"]),
         patch_size=cell["patch_size"],
@@ -106,20 +110,27 @@ def detector_of(cell):
 
 
 def compute(cell, checkpoint):
-    train, others = (images[:, np.newaxis] for images in images_of(cell))
-    started = time.perf_counter()
+    train, usual, others = (images[:, np.newaxis] for images in images_of(cell))
+    began = time.perf_counter()
     detector = detector_of(cell).fit(train)
     fitted = time.perf_counter()
-    aligned = AlignedDetector(FrozenEstimator(detector), smoothing=cell["aligned_smoothing"]).fit(train)
+    aligned = {
+        tail: AlignedDetector(FrozenEstimator(detector), smoothing=cell["aligned_smoothing"], tail=tail).fit(usual)
+        for tail in ("upper", "lower", "both")
+    }
     half = len(others) // 2
     has_lesion = np.arange(len(others)) < half
-    figures = {}
+    figures, scoring = {}, 0.0
     for kind, tail in SOUGHT.items():
         planted = plant_lesions(others[:half, 0], kind=kind, random_state=cell["seed"])
         images = np.concatenate([planted.images[:, np.newaxis], others[half:]])
         masks = np.concatenate([planted.masks, np.zeros(others[half:, 0].shape, dtype=bool)])
-
-        def add(name, maps, scores, kind=kind, masks=masks):
+        started = time.perf_counter()
+        results = {"": (detector.anomaly_map(images, smoothing=cell["smoothing"]), detector.score_samples(images))}
+        scoring += time.perf_counter() - started
+        for name, occ in (("aligned ", aligned[tail]), ("both tails ", aligned["both"])):
+            results[name] = occ.anomaly_map(images), occ.score_samples(images)
+        for name, (maps, scores) in results.items():
             found = {
                 "pixel_auroc": pixel_roc_auc_score(masks, maps),
                 "aupr": pixel_aupr_score(masks, maps),
@@ -127,14 +138,10 @@ def compute(cell, checkpoint):
                 "dice": best_dice_score(masks, maps).dice,
                 "image_auc": roc_auc_score(has_lesion, -scores),
             }
-            figures.update({f"{kind} {name}{figure}": float(value) for figure, value in found.items()})
-
-        add("", detector.anomaly_map(images, smoothing=cell["smoothing"]), detector.score_samples(images))
-        for name, one_tail in (("aligned ", tail), ("both tails ", "both")):
-            aligned.set_params(tail=one_tail)
-            add(name, aligned.anomaly_map(images), aligned.score_samples(images))
+            figures |= {f"{kind} {name}{figure}": float(value) for figure, value in found.items()}
     params = {key: repr(value) for key, value in detector.get_params(deep=False).items()}
-    return {"figures": figures, "arrays": {}, "fit_seconds": fitted - started, "params": params}
+    seconds = {"fit_seconds": fitted - began, "score_seconds": scoring}
+    return {"figures": figures, "arrays": {}, **seconds, "params": params}
 
 
 def cells_of(args, method):

@@ -103,7 +103,7 @@ def anomaly_maps(estimator, X, of_block, smoothing=0.0):
     smoothing : float
         Sigma of the blur, in pixels.
     """
-    images = images_to_map(estimator, X)
+    images = images_for_map(estimator, X)
     maps = np.empty((len(images), *images.shape[2:]))
     step = 2 ** max(0, (_BLOCK_VALUES // images[0].size).bit_length() - 1)
     with np.errstate(over="ignore", invalid="ignore"):  # the row is named below
@@ -116,7 +116,7 @@ def anomaly_maps(estimator, X, of_block, smoothing=0.0):
     return maps
 
 
-def images_to_map(estimator, X):
+def images_for_map(estimator, X):
     """Images (n, C, H, W) of X, validated; an error where the estimator is not fitted, or fitted on a table."""
     check_is_fitted(estimator)
     if estimator.image_shape_ is None:

@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 
@@ -76,9 +77,24 @@ class ImageInputMixin:
 def as_taken_by(estimator, X):
     """Images as they are where the package's own estimators come first, flattened floats for others."""
     first = estimator
-    while isinstance(first, Pipeline) or getattr(first, "estimator", None) is not None:
-        first = _first_step(first) if isinstance(first, Pipeline) else first.estimator
+    while not isinstance(first, ImageInputMixin):
+        if isinstance(first, Pipeline):
+            first = _first_step(first)
+        elif getattr(first, "estimator", None) is not None:
+            first = first.estimator
+        else:
+            break
     return X if isinstance(first, ImageInputMixin) else as_float(X).reshape(len(X), -1)
+
+
+def image_shape_within(estimator):
+    """`image_shape` of an estimator or of the one that it wraps, None where neither has one."""
+    while estimator is not None:
+        name = "image_shape_" if isinstance(estimator, FrozenEstimator) else "image_shape"
+        if (shape := getattr(estimator, name, None)) is not None:
+            return shape
+        estimator = getattr(estimator, "estimator", None)
+    return None
 
 
 def _first_step(pipeline):

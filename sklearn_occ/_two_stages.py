@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._contract import BaseOneClass
-from ._input import as_array, as_taken_by
+from ._input import as_array, as_taken_by, image_shape_within
 from ._interruption import was_interrupted
 from ._seeds import seed_unset
 
@@ -69,7 +69,7 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
         return self.inverse_transform(self.transform(X)).reshape(as_array(X).shape)
 
     def _image_shape_asked_for(self):
-        return self.image_shape or getattr(self.autoencoder, "image_shape", None)
+        return self.image_shape or image_shape_within(self.autoencoder)
 
     def _fit(self, X, X_valid):
         self.autoencoder_ = self._stage(self.autoencoder, self._default_autoencoder)

@@ -2,7 +2,6 @@
 
 import warnings
 from numbers import Integral
-from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -14,9 +13,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._anomaly_map import anomaly_maps
+from .._checkpoints import with_own_checkpoint
 from .._contract import BaseOneClass
 from .._docstrings import with_shared_docs
-from .._input import as_taken_by
+from .._input import as_taken_by, image_shape_within
 from .._interruption import was_interrupted
 from .._seeds import LARGEST_SEED, seed_all
 from ..engine import StackingError, fit_stacked, runs_on_cuda
@@ -181,7 +181,7 @@ class SeedEnsemble(BaseOneClass):
         return ConOCC() if self.estimator is None else self.estimator
 
     def _image_shape_asked_for(self):
-        return self.image_shape or getattr(self.estimator, "image_shape", None)
+        return self.image_shape or image_shape_within(self.estimator)
 
     def _fit(self, X, X_valid):
         random = np.random.RandomState(self._seed)
@@ -191,13 +191,7 @@ class SeedEnsemble(BaseOneClass):
         self._references = [_references(member, rows) for member in self.estimators_]
 
     def _new_member(self, k, random):
-        member = clone(self._member)
-        files = {
-            name: Path(value).with_stem(f"{Path(value).stem}-{k}")
-            for name, value in member.get_params().items()
-            if name.split("__")[-1] == "checkpoint" and value is not None
-        }
-        return seed_all(member.set_params(**files), lambda: random.randint(LARGEST_SEED))
+        return seed_all(with_own_checkpoint(clone(self._member), k), lambda: random.randint(LARGEST_SEED))
 
     def _fit_in_one_loop(self, members, rows):
         """The members fitted together, or None where each is to be fitted by itself."""

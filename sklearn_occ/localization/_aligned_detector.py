@@ -1,14 +1,18 @@
 """AlignedDetector: each place of aligned images is judged by the error that is usual there."""
 
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 from sklearn.base import MetaEstimatorMixin, clone
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.model_selection import KFold
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 
-from .._anomaly_map import SMOOTHING, images_to_map
-from .._contract import BaseOneClass
+from .._anomaly_map import SMOOTHING, images_for_map
+from .._checkpoints import with_own_checkpoint
+from .._contract import BaseOneClass, finite
 from .._docstrings import with_shared_docs
+from .._input import image_shape_within
 from .._interruption import was_interrupted
 from .._seeds import LARGEST_SEED, seed_unset
 from ..reconstruction import PCAReconstruction
@@ -31,27 +35,34 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
 
         score(x) = -mean of the highest `top_fraction` of map(p), at least one place
 
-    `mean(p)` and `scale(p)` are mean and standard deviation of m(p) over the training rows. A scale is at least a
-    hundredth of the root mean square of all, and 1 if all are 0. Maps and scores are in standard deviations.
+    `mean(p)` and `scale(p)` are mean and standard deviation of m(p) over the training rows, each mapped by a detector
+    that was trained without it, as one of `cv` folds was left out. New rows are mapped by one that was trained on all.
+    So maps and scores are in standard deviations of new majority rows, but for what a fold would have added to
+    training. A scale is at least a hundredth of the root mean square of all, for a table of `mean(p)`, and 1 if that
+    is 0.
 
-    It is for images that show the same at the same place: edges that differ from image to image, as those of ribs, have
-    large errors in every image, and hide small lesions unless it is known where they are. Images of all rows are of one
-    size, and the maps of all rows are in memory at once. For a table m is the squared error of each feature, and
-    `smoothing` does not count.
+    The images have to be aligned already, that is, show the same at the same place, and be of one size: edges, as those
+    of ribs, have large errors in every image, and hide small lesions unless it is known where they are. The maps of all
+    rows are in memory at once. For a table m is the squared error of each feature, and `smoothing` is not used.
 
     Parameters
     ----------
     estimator : detector with `anomaly_map`, default=None
         Gives the map: any detector of this package that reconstructs, `DeepSVDD`, `SeedEnsemble`, or a `PatchDetector`;
         None is `PCAReconstruction()`. It is cloned for each fit, and every `random_state` in it that is None is set
-        from this estimator's; one that is fitted already goes in as `FrozenEstimator(detector)` of scikit-learn. For a
-        table it has to have `reconstruct`.
+        from this estimator's. One that is fitted already goes in as `FrozenEstimator(detector)` of scikit-learn; `fit`
+        then wants other rows than it was trained on, or their maps and scores are not those of new rows. For a table it
+        has to have `reconstruct`.
     smoothing : float, default=2.0
         Standard deviation in pixels of the Gaussian blur of m.
     tail : {"upper", "lower", "both"}, default="upper"
         See above.
     top_fraction : float in (0, 1], default=0.01
         Share of the places that makes the score.
+    cv : int or None, default=5
+        Folds, at least 2; the detector is fitted `cv` + 1 times, and its `checkpoint`, "fit.pt", is "fit-0.pt" and so
+        on for the folds. None: it is fitted once, and mean and scale are those of the rows it was trained on, too
+        small for new rows where it fits these closely.
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}
@@ -59,7 +70,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
     Attributes
     ----------
     estimator_ : estimator
-        The fitted detector.
+        The detector fitted on all training rows.
     map_mean_, map_scale_ : ndarray of shape (H, W), or (n_features,) for a table, float64
         See above, in the unit of the detector's map.
     {threshold attributes}
@@ -91,6 +102,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         "smoothing": SMOOTHING,
         "tail": [StrOptions({"upper", "lower", "both"})],
         "top_fraction": [Interval(Real, 0, 1, closed="right")],
+        "cv": [Interval(Integral, 2, None, closed="left"), None],
     }
 
     def __init__(
@@ -100,6 +112,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         smoothing=2.0,
         tail="upper",
         top_fraction=0.01,
+        cv=5,
         contamination=0.1,
         threshold_data="train",
         validation_fraction=None,
@@ -110,19 +123,23 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         self.smoothing = smoothing
         self.tail = tail
         self.top_fraction = top_fraction
+        self.cv = cv
         self.contamination = contamination
         self.threshold_data = threshold_data
         self.validation_fraction = validation_fraction
         self.image_shape = image_shape
         self.random_state = random_state
 
-    def anomaly_map(self, X):
+    @validate_params({"smoothing": SMOOTHING}, prefer_skip_nested_validation=True)
+    def anomaly_map(self, X, *, smoothing=0.0):
         """Map of each image in standard deviations, higher = more anomalous.
 
         Parameters
         ----------
         X : array-like of shape (n, H, W) or (n, C, H, W)
             Images of the shape that was fitted; flattened images are taken too.
+        smoothing : float, default=0.0
+            Standard deviation in pixels of a Gaussian blur of the standardised map, besides that of m.
 
         Returns
         -------
@@ -134,10 +151,12 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         ValueError
             When a table was fitted.
         """
-        return self._maps(images_to_map(self, X))
+        X = images_for_map(self, X)
+        maps = self._standardised(self._raw_maps(self.estimator_, X))
+        return gaussian_filter(maps, (0, smoothing, smoothing)) if smoothing else maps
 
     def _image_shape_asked_for(self):
-        return self.image_shape or getattr(self.estimator, "image_shape", None)
+        return self.image_shape or image_shape_within(self.estimator)
 
     def _fit(self, X, X_valid):
         random = np.random.RandomState(self._seed)
@@ -147,31 +166,74 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
                 f"X is a table, but {type(detector).__name__} has no reconstruct, from which the errors of features "
                 "come; pass images or set image_shape, or use a detector that reconstructs."
             )
-        self.estimator_ = seed_unset(detector, lambda: random.randint(LARGEST_SEED)).fit(X, None)  # frozen ones want y
-        if was_interrupted(self.estimator_):
-            raise KeyboardInterrupt("the detector was interrupted; its maps are those of a whole one.")
-        errors = self._errors(X)
-        self.map_mean_, scale = errors.mean(axis=0), errors.std(axis=0)
-        least = _LEAST_SHARE * np.sqrt(np.mean(np.square(scale)))
-        self.map_scale_ = np.maximum(scale, least or 1.0)
+        folds = None if self.cv is None else KFold(self.cv, shuffle=True, random_state=random.randint(LARGEST_SEED))
+        if folds is not None and len(X) < (fewest := max(3, self.cv)):
+            raise ValueError(
+                f"cv={self.cv} folds of {len(X)} training rows, expected at least {fewest} rows; lower cv, set "
+                "cv=None, or add rows."
+            )
+        seed_unset(detector, lambda: random.randint(LARGEST_SEED))
+        self._smoothing, self._tail, self._top_fraction = self.smoothing, self.tail, self.top_fraction
+        self.estimator_ = _fitted(detector, X)
+        maps = self._raw_maps(self.estimator_, X) if folds is None else self._left_out_maps(detector, X, folds)
+        self.map_mean_, self.map_scale_ = _usual(maps, shared=self.image_shape_ is not None)
+        return self._pooled(maps) if folds is None else None
+
+    def _left_out_maps(self, detector, X, folds):
+        """Maps of the rows by detectors that were trained without them."""
+        maps = None
+        for k, (trained_on, left_out) in enumerate(folds.split(X)):
+            of_fold = _fitted(with_own_checkpoint(clone(detector), k), X[trained_on])
+            found = self._raw_maps(of_fold, X[left_out])
+            maps = np.empty((len(X), *found.shape[1:])) if maps is None else maps
+            maps[left_out] = found
+        return maps
 
     def _score_samples(self, X):
-        return pooled(-self._maps(X).reshape(len(X), -1), "top", self.top_fraction)
+        return self._pooled(self._raw_maps(self.estimator_, X))
 
-    def _maps(self, X):
-        z = (self._errors(X) - self.map_mean_) / self.map_scale_
-        return {"upper": z, "lower": -z, "both": np.abs(z)}[self.tail]
+    def _pooled(self, maps):
+        return pooled(-self._standardised(maps).reshape(len(maps), -1), "top", self._top_fraction)
 
-    def _errors(self, X):
-        """What is standardised, (n, H, W) or (n, n_features)."""
+    def _standardised(self, maps):
+        z = (maps - self.map_mean_) / self.map_scale_
+        if self._tail == "both":
+            return np.abs(z)
+        return z if self._tail == "upper" else -z
+
+    def _raw_maps(self, detector, X):
+        """What is standardised, float64 (n, H, W) or (n, n_features)."""
         if self.image_shape_ is None:
             rows = X.astype(np.float64)
-            with np.errstate(over="ignore", invalid="ignore"):  # the caller names the row
-                return np.square(self.estimator_.reconstruct(rows) - rows)
-        maps = self.estimator_.anomaly_map(X, smoothing=self.smoothing)
-        if any(one is None for one in maps):
-            raise ValueError(
-                f"{type(self.estimator_).__name__} skipped an image, which so has no map; set its on_error='raise', "
-                "which names it."
-            )
-        return np.asarray(maps, dtype=np.float64)
+            with np.errstate(over="ignore", invalid="ignore"):  # the row is named below
+                maps = np.square(detector.reconstruct(rows) - rows)
+        else:
+            maps = detector.anomaly_map(X, smoothing=self._smoothing)
+            if any(one is None for one in maps):
+                raise ValueError(
+                    f"{type(detector).__name__} skipped an image, which so has no map; set its on_error='raise', which "
+                    "names it."
+                )
+            maps = np.asarray(maps, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite(maps.reshape(len(maps), -1).mean(axis=1), X, of="map")
+        return maps
+
+
+def _fitted(detector, X):
+    detector.fit(X, None)  # frozen ones want a y
+    if was_interrupted(detector):
+        raise KeyboardInterrupt("the detector was interrupted; its maps are those of a whole one.")
+    return detector
+
+
+def _usual(maps, *, shared):
+    """Mean and scale of each place; `shared` is whether all have one unit."""
+    unit = np.abs(maps).max(axis=0)  # so that no square overflows or vanishes
+    unit[unit == 0] = 1.0
+    maps = maps / unit
+    mean, scale = maps.mean(axis=0) * unit, maps.std(axis=0) * unit
+    highest = scale.max() or 1.0
+    least = _LEAST_SHARE * (highest * np.sqrt(np.mean(np.square(scale / highest))) if shared else np.abs(mean))
+    scale = np.maximum(scale, least)
+    return mean, np.where(scale == 0, 1.0, scale)

@@ -21,9 +21,9 @@ class UnusableImageError(ValueError):
 
 
 class Kind(NamedTuple):
-    """What images have in common: number of channels (None for (H, W)), whole numbers or floats, values above 1."""
+    """What images have in common: number of channels (1 for (H, W)), whole numbers or floats, values above 1."""
 
-    n_channels: int | None
+    n_channels: int
     is_whole: bool
     above_one: bool
 
@@ -84,8 +84,9 @@ class Images:
     def each(self, work):
         """Yield `(index, work(index, image))` in order, with None for an image that cannot be used.
 
-        `image` is float32, uint8 divided by 255 and uint16 by 65535. With `on_error="raise"` the first unusable image
-        is an error, else they are counted and named in a warning at the end.
+        `image` is float32 of shape (H, W), or (C, H, W) of several channels, uint8 divided by 255 and uint16 by 65535.
+        With `on_error="raise"` the first unusable image is an error, else they are counted and named in a warning at
+        the end.
         """
         unusable = Unusable(self._options["on_error"])
         next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
@@ -130,19 +131,18 @@ class Images:
             floats = floats / np.float32(_FULL_SCALE[image.dtype.name])
         if not np.isfinite(floats).all():
             raise UnusableImageError("holds NaN, infinite values or some beyond float32; mask or scale them.")
-        kind = Kind(len(image) if image.ndim == 3 else None, is_whole, bool(floats.max() > 1))
+        if floats.ndim == 3 and len(floats) == 1:
+            floats = floats[0]
+        kind = Kind(len(floats) if floats.ndim == 3 else 1, is_whole, bool(floats.max() > 1))
         if self.kind is not None:
             self._compare(kind)
         return floats, kind
 
     def _compare(self, kind):
         if kind.n_channels != self.kind.n_channels:
-            found, expected = (
-                "no axis of channels" if one.n_channels is None else f"{one.n_channels} channels"
-                for one in (kind, self.kind)
-            )
             raise UnusableImageError(
-                f"has {found}, expected {expected}, as the first image that was fitted; convert it."
+                f"has {kind.n_channels} channels, expected {self.kind.n_channels}, as the first image that was fitted; "
+                "convert it."
             )
         if self.kind.is_whole and kind.above_one:
             raise UnusableImageError(

@@ -60,8 +60,8 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
     foreground : {"otsu"} or callable or None, default="otsu"
         Which pixels show tissue: those brighter, after a blur of 2 pixels, than halfway between the darkest value and
         Otsu's threshold, which itself would leave out the lungs of a chest X-ray, and the holes among them; or a mask
-        `foreground(image)`, bool (H, W), of a float image (H, W) or (C, H, W). Other patches are neither trained on nor
-        scored. None takes all patches.
+        `foreground(image)`, bool (H, W), of a float image (H, W), or (C, H, W) of several channels. Other patches are
+        neither trained on nor scored. None takes all patches.
     min_foreground : float in [0, 1], default=0.5
         Share of foreground that a patch must have.
     contamination : float in (0, 0.5] or None, default=0.1

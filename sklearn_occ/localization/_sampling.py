@@ -54,7 +54,7 @@ class TrainingPatches:
         return self._gathered(n_patches, self._images.take(numbers), positions)
 
     def _gathered(self, n_patches, images, positions):
-        channels = () if images.kind.n_channels is None else (images.kind.n_channels,)
+        channels = () if images.kind.n_channels == 1 else (images.kind.n_channels,)
         found = np.empty((n_patches, *channels, *self._layout.patch_shape), np.float32)
         done = 0
 
