@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.validation import check_is_fitted
 
 from ._contract import finite
+from ._docstrings import with_shared_docs
 from ._input import as_float
 from .nn import StructuralSimilarity
 
@@ -23,6 +24,7 @@ class ReconstructionMapMixin:
     for each row, not rounded to the precision of `rows`.
     """
 
+    @with_shared_docs
     @validate_params(
         {"kind": [StrOptions({"squared_error", "ssim"})], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True
     )
@@ -45,8 +47,7 @@ class ReconstructionMapMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W) or (n, C, H, W)
-            Images of the shape that was fitted; flattened images are taken too.
+        {images to map}
         kind : {"squared_error", "ssim"}, default="squared_error"
             See above.
         smoothing : float, default=0.0
@@ -54,8 +55,7 @@ class ReconstructionMapMixin:
 
         Returns
         -------
-        maps : ndarray of shape (n, H, W), float64
-            A map does not depend on the other rows of X.
+        {maps of images}
 
         Raises
         ------

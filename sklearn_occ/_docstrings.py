@@ -100,6 +100,12 @@ maps : array-like of shape (n, H, W), or list of n array-likes of shapes (H, W)
     "errors of masks": """\
 ValueError
     If shapes differ, a mask holds another value, a map is not finite, or one kind of pixel is absent.""",
+    "images to map": """\
+X : array-like of shape (n, H, W) or (n, C, H, W)
+    Images of the shape that was fitted; flattened images are taken too.""",
+    "maps of images": """\
+maps : ndarray of shape (n, H, W), float64
+    A map does not depend on the other rows of X.""",
     "images as in fit": """\
 X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
     Images as in `fit`.""",

@@ -150,6 +150,7 @@ class SeedEnsemble(BaseOneClass):
         return of_members.std(axis=0, ddof=min(1, len(of_members) - 1))
 
     @available_if(lambda self: hasattr(self._member, "anomaly_map"))
+    @with_shared_docs
     def anomaly_map(self, X, **params):
         """Mean of the members' maps, higher = more anomalous; available where the members have `anomaly_map`.
 
@@ -158,15 +159,13 @@ class SeedEnsemble(BaseOneClass):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W) or (n, C, H, W)
-            Images of the shape that was fitted; flattened images are taken too.
+        {images to map}
         **params
             Passed to `anomaly_map` of each member, as `smoothing=1.0`.
 
         Returns
         -------
-        maps : ndarray of shape (n, H, W), float64
-            A map does not depend on the other rows of X.
+        {maps of images}
         """
 
         def of_member(member, images):

@@ -190,6 +190,7 @@ class DeepSVDD(BaseAutoencoder):
         """Radius of the hypersphere."""
         return float(self.net_.criterion_.squared_radius) ** 0.5
 
+    @with_shared_docs
     @validate_params({"smoothing": SMOOTHING}, prefer_skip_nested_validation=True)
     def anomaly_map(self, X, *, smoothing=0.0):
         """Where a difference from the mean image moves the code, higher = more anomalous.
@@ -203,16 +204,14 @@ class DeepSVDD(BaseAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W) or (n, C, H, W)
-            Images of the shape that was fitted; flattened images are taken too.
+        {images to map}
         smoothing : float, default=0.0
             Sigma, in pixels, of a Gaussian blur of each map; 0 is none. Convolutions with a stride reach neighbouring
             pixels through different weights, which 1 or 2 pixels even out.
 
         Returns
         -------
-        maps : ndarray of shape (n, H, W), float64
-            A map does not depend on the other rows of X.
+        {maps of images}
 
         Raises
         ------

@@ -130,21 +130,20 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         self.image_shape = image_shape
         self.random_state = random_state
 
+    @with_shared_docs
     @validate_params({"smoothing": SMOOTHING}, prefer_skip_nested_validation=True)
     def anomaly_map(self, X, *, smoothing=0.0):
         """Map of each image in standard deviations, higher = more anomalous.
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W) or (n, C, H, W)
-            Images of the shape that was fitted; flattened images are taken too.
+        {images to map}
         smoothing : float, default=0.0
             Standard deviation in pixels of a Gaussian blur of the standardised map, besides that of m.
 
         Returns
         -------
-        maps : ndarray of shape (n, H, W), float64
-            A map does not depend on the other rows of X.
+        {maps of images}
 
         Raises
         ------

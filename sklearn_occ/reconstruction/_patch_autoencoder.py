@@ -138,6 +138,7 @@ class PatchAutoencoder(BaseReconstruction):
             checkpoint=checkpoint,
         )
 
+    @with_shared_docs
     @validate_params(
         {"kind": [StrOptions({"error", "ssim"})], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True
     )
@@ -153,8 +154,7 @@ class PatchAutoencoder(BaseReconstruction):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W) or (n, C, H, W)
-            Images of the shape that was fitted; flattened images are taken too.
+        {images to map}
         kind : {"error", "ssim"}, default="error"
             See above.
         smoothing : float, default=0.0
@@ -162,8 +162,7 @@ class PatchAutoencoder(BaseReconstruction):
 
         Returns
         -------
-        maps : ndarray of shape (n, H, W), float64
-            A map does not depend on the other rows of X.
+        {maps of images}
         """
         if kind == "ssim":
             return super().anomaly_map(X, kind=kind, smoothing=smoothing)
