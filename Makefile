@@ -11,7 +11,7 @@ ifneq ($(SKLEARN_OCC_DATA),)
 export SKLEARN_OCC_DATA
 endif
 
-.PHONY: setup demo test test-slow test-gpu lint format lock clean
+.PHONY: setup demo test test-slow test-gpu bench-gpu lint format lock clean
 
 setup: $(READY)
 
@@ -32,6 +32,15 @@ test-slow: $(READY)
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu
+
+# Each takes minutes on one GPU; --busy, as the one before leaves a load behind.
+bench-gpu: $(READY)
+	$(BIN)/python benchmarks/bench_ocsvm.py cuda --busy
+	$(BIN)/python benchmarks/bench_training.py --device cuda
+	$(BIN)/python benchmarks/bench_seed_ensemble.py --device cuda --busy
+	$(BIN)/python benchmarks/bench_patches.py --device cuda
+	$(BIN)/python benchmarks/bench_memory_map.py --device cuda
+	$(BIN)/python benchmarks/bench_growth.py --device cuda
 
 lint: $(READY)
 	$(BIN)/ruff check $(SOURCES)
