@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
 from ._warning import warn
@@ -28,8 +29,8 @@ class ImageInputMixin:
             given = wanted if X.shape[1] == np.prod(wanted) else None
             if given is None and reset:
                 raise ValueError(
-                    f"X has {X.shape[1]} columns, but image_shape={self.image_shape} needs {np.prod(wanted)}; "
-                    "set image_shape to the shape of one image, channels first."
+                    f"X has {X.shape[1]} columns, but image_shape={self.image_shape or wanted} needs "
+                    f"{np.prod(wanted)}; set image_shape to the shape of one image, channels first."
                 )
         if given is not None and given != wanted and not (reset and wanted is None):
             fitted = "a table" if wanted is None else f"images of shape {wanted}"
@@ -77,24 +78,33 @@ class ImageInputMixin:
 def as_taken_by(estimator, X):
     """Images as they are where the package's own estimators come first, flattened floats for others."""
     first = estimator
-    while not isinstance(first, ImageInputMixin):
+    while not _reads_images(first):
         if isinstance(first, Pipeline):
             first = _first_step(first)
         elif getattr(first, "estimator", None) is not None:
             first = first.estimator
         else:
-            break
-    return X if isinstance(first, ImageInputMixin) else as_float(X).reshape(len(X), -1)
+            return as_float(X).reshape(len(X), -1)
+    return X
 
 
 def image_shape_within(estimator):
     """`image_shape` of an estimator or of the one that it wraps, None where neither has one."""
-    while estimator is not None:
+    while estimator is not None and not _takes_no_tables(estimator):
         name = "image_shape_" if isinstance(estimator, FrozenEstimator) else "image_shape"
         if (shape := getattr(estimator, name, None)) is not None:
             return shape
         estimator = getattr(estimator, "estimator", None)
     return None
+
+
+def _reads_images(estimator):
+    return isinstance(estimator, ImageInputMixin) or _takes_no_tables(estimator)
+
+
+def _takes_no_tables(estimator):
+    """Whether it is `PatchDetector`, the images of which, unlike its patches, have no shape of their own."""
+    return hasattr(estimator, "__sklearn_tags__") and not get_tags(estimator).input_tags.two_d_array
 
 
 def _first_step(pipeline):

@@ -73,7 +73,7 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
 
     def _fit(self, X, X_valid):
         self.autoencoder_ = self._stage(self.autoencoder, self._default_autoencoder)
-        self.autoencoder_.fit(as_taken_by(self.autoencoder_, X))
+        self.autoencoder_.fit(as_taken_by(self.autoencoder_, X), None)  # a frozen one wants a y
         if was_interrupted(self.autoencoder_):
             raise KeyboardInterrupt("the first stage was interrupted; the second needs it whole.")
         codes = self._codes(X)

@@ -229,7 +229,7 @@ def _with_config(config, function, *args):
 
 
 def _fitted(member, rows):
-    member.fit(rows)
+    member.fit(rows, None)  # frozen ones want a y
     if was_interrupted(member):
         raise KeyboardInterrupt("a member was interrupted; the ensemble needs all of them whole.")
     return member

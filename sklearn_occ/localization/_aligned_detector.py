@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.ndimage import gaussian_filter
 from sklearn.base import MetaEstimatorMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 
@@ -38,8 +39,8 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
     `mean(p)` and `scale(p)` are mean and standard deviation of m(p) over the training rows, each mapped by a detector
     that was trained without it, as one of `cv` folds was left out. New rows are mapped by one that was trained on all.
     So maps and scores are in standard deviations of new majority rows, but for what a fold would have added to
-    training. A scale is at least a hundredth of the root mean square of all, for a table of `mean(p)`, and 1 if that
-    is 0.
+    training. A scale is at least a hundredth of the root mean square of all, for a table of `mean(p)`, there also the
+    error that rounding makes of a constant feature; 1 where that is 0, and for a feature that is 0 throughout.
 
     The images have to be aligned already, that is, show the same at the same place, and be of one size: edges, as those
     of ribs, have large errors in every image, and hide small lesions unless it is known where they are. The maps of all
@@ -48,11 +49,11 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
     Parameters
     ----------
     estimator : detector with `anomaly_map`, default=None
-        Gives the map: any detector of this package that reconstructs, `DeepSVDD`, `SeedEnsemble`, or a `PatchDetector`;
-        None is `PCAReconstruction()`. It is cloned for each fit, and every `random_state` in it that is None is set
-        from this estimator's. One that is fitted already goes in as `FrozenEstimator(detector)` of scikit-learn; `fit`
-        then wants other rows than it was trained on, or their maps and scores are not those of new rows. For a table it
-        has to have `reconstruct`.
+        Gives the map: any detector of this package that has `anomaly_map`, so not `COCSVM` and `AEGMM`; None is
+        `PCAReconstruction()`. It is cloned for each fit, and every `random_state` in it that is None is set from this
+        estimator's. One that is fitted already goes in as `FrozenEstimator(detector)` of scikit-learn; `fit` then wants
+        other rows than it was trained on, or their maps and scores are not those of new rows. For a table it has to
+        have `reconstruct`.
     smoothing : float, default=2.0
         Standard deviation in pixels of the Gaussian blur of m.
     tail : {"upper", "lower", "both"}, default="upper"
@@ -62,7 +63,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
     cv : int or None, default=5
         Folds, at least 2; the detector is fitted `cv` + 1 times, and its `checkpoint`, "fit.pt", is "fit-0.pt" and so
         on for the folds. None: it is fitted once, and mean and scale are those of the rows it was trained on, too
-        small for new rows where it fits these closely.
+        small for new rows where it fits these closely. A frozen detector is not fitted, and has no folds.
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}
@@ -151,7 +152,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
             When a table was fitted.
         """
         X = images_for_map(self, X)
-        maps = self._standardised(self._raw_maps(self.estimator_, X))
+        maps = _checked(self._standardised(_checked(self._raw_maps(self.estimator_, X), X)), X)
         return gaussian_filter(maps, (0, smoothing, smoothing)) if smoothing else maps
 
     def _image_shape_asked_for(self):
@@ -165,17 +166,19 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
                 f"X is a table, but {type(detector).__name__} has no reconstruct, from which the errors of features "
                 "come; pass images or set image_shape, or use a detector that reconstructs."
             )
-        folds = None if self.cv is None else KFold(self.cv, shuffle=True, random_state=random.randint(LARGEST_SEED))
-        if folds is not None and len(X) < (fewest := max(3, self.cv)):
-            raise ValueError(
-                f"cv={self.cv} folds of {len(X)} training rows, expected at least {fewest} rows; lower cv, set "
-                "cv=None, or add rows."
-            )
+        folds = None
+        if self.cv is not None and not isinstance(detector, FrozenEstimator):
+            folds = KFold(self.cv, shuffle=True, random_state=random.randint(LARGEST_SEED))
+            if len(X) < (fewest := max(3, self.cv)):
+                raise ValueError(
+                    f"cv={self.cv} folds of {len(X)} training rows, expected at least {fewest} rows; lower cv, set "
+                    "cv=None, or add rows."
+                )
         seed_unset(detector, lambda: random.randint(LARGEST_SEED))
         self._smoothing, self._tail, self._top_fraction = self.smoothing, self.tail, self.top_fraction
         self.estimator_ = _fitted(detector, X)
         maps = self._raw_maps(self.estimator_, X) if folds is None else self._left_out_maps(detector, X, folds)
-        self.map_mean_, self.map_scale_ = _usual(maps, shared=self.image_shape_ is not None)
+        self.map_mean_, self.map_scale_ = _usual(_checked(maps, X), None if self.image_shape_ else X)
         return self._pooled(maps) if folds is None else None
 
     def _left_out_maps(self, detector, X, folds):
@@ -189,13 +192,14 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         return maps
 
     def _score_samples(self, X):
-        return self._pooled(self._raw_maps(self.estimator_, X))
+        return self._pooled(_checked(self._raw_maps(self.estimator_, X), X))
 
     def _pooled(self, maps):
         return pooled(-self._standardised(maps).reshape(len(maps), -1), "top", self._top_fraction)
 
     def _standardised(self, maps):
-        z = (maps - self.map_mean_) / self.map_scale_
+        with np.errstate(over="ignore"):  # the row is named by who calls
+            z = (maps - self.map_mean_) / self.map_scale_
         if self._tail == "both":
             return np.abs(z)
         return z if self._tail == "upper" else -z
@@ -204,19 +208,22 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         """What is standardised, float64 (n, H, W) or (n, n_features)."""
         if self.image_shape_ is None:
             rows = X.astype(np.float64)
-            with np.errstate(over="ignore", invalid="ignore"):  # the row is named below
-                maps = np.square(detector.reconstruct(rows) - rows)
-        else:
-            maps = detector.anomaly_map(X, smoothing=self._smoothing)
-            if any(one is None for one in maps):
-                raise ValueError(
-                    f"{type(detector).__name__} skipped an image, which so has no map; set its on_error='raise', which "
-                    "names it."
-                )
-            maps = np.asarray(maps, dtype=np.float64)
-        with np.errstate(over="ignore", invalid="ignore"):
-            finite(maps.reshape(len(maps), -1).mean(axis=1), X, of="map")
-        return maps
+            with np.errstate(over="ignore", invalid="ignore"):
+                return np.square(detector.reconstruct(rows) - rows)
+        maps = detector.anomaly_map(X, smoothing=self._smoothing)
+        if any(one is None for one in maps):
+            raise ValueError(
+                f"{type(detector).__name__} skipped an image, which so has no map; set its on_error='raise', which "
+                "names it."
+            )
+        return np.asarray(maps, dtype=np.float64)
+
+
+def _checked(maps, X):
+    """The maps, if all are finite; else an error that names the row of X."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite(maps.reshape(len(maps), -1).mean(axis=1), X, of="map")
+    return maps
 
 
 def _fitted(detector, X):
@@ -226,13 +233,17 @@ def _fitted(detector, X):
     return detector
 
 
-def _usual(maps, *, shared):
-    """Mean and scale of each place; `shared` is whether all have one unit."""
+def _usual(maps, table):
+    """Mean and scale of each place; `table` is the rows of features that the maps are of, None for images."""
     unit = np.abs(maps).max(axis=0)  # so that no square overflows or vanishes
     unit[unit == 0] = 1.0
     maps = maps / unit
     mean, scale = maps.mean(axis=0) * unit, maps.std(axis=0) * unit
-    highest = scale.max() or 1.0
-    least = _LEAST_SHARE * (highest * np.sqrt(np.mean(np.square(scale / highest))) if shared else np.abs(mean))
+    if table is None:
+        highest = scale.max() or 1.0
+        least = _LEAST_SHARE * highest * np.sqrt(np.mean(np.square(scale / highest)))
+    else:
+        rounding = np.finfo(np.float64).eps * np.square(np.abs(table).max(axis=0), dtype=np.float64)
+        least = np.where(rounding == 0, 1.0, np.maximum(_LEAST_SHARE * mean, rounding))
     scale = np.maximum(scale, least)
     return mean, np.where(scale == 0, 1.0, scale)

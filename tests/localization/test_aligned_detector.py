@@ -5,12 +5,13 @@ import pytest
 from conftest import CtrlC
 from scipy.ndimage import gaussian_filter
 from sklearn.base import clone
+from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 
-from sklearn_occ import CAE, OCSVM, AlignedDetector, DeepSVDD, PatchDetector, PCAReconstruction, SeedEnsemble
+from sklearn_occ import CAE, COCSVM, OCSVM, AlignedDetector, DeepSVDD, PatchDetector, PCAReconstruction, SeedEnsemble
 from sklearn_occ.datasets import load_one_class_digits
 from sklearn_occ.metrics import pixel_roc_auc_score
 
@@ -128,6 +129,13 @@ def test_a_fitted_patch_detector_is_taken_as_it_is(X, axes):
     assert occ.anomaly_map(X).dtype == np.float64
 
 
+def test_a_fitted_detector_inside_others(X):
+    autoencoder = CAE(max_epochs=2, channels=4).fit(X)
+    frozen = COCSVM(autoencoder=FrozenEstimator(autoencoder)).fit(X)
+    np.testing.assert_array_equal(frozen.transform(X), autoencoder.transform(X))
+    assert SeedEnsemble(FrozenEstimator(autoencoder), n_estimators=1).fit(X).estimators_[0].estimator is autoencoder
+
+
 def test_one_that_was_interrupted_before_is_taken_too(X):
     detector = CAE(max_epochs=3, channels=4, callbacks=[CtrlC(1)])
     with pytest.warns(UserWarning, match="interrupted"):
@@ -191,6 +199,11 @@ def test_detectors_around_and_inside(X):
     patches = PatchDetector(PCAReconstruction(), patch_size=4, foreground=None)
     ensemble = SeedEnsemble(AlignedDetector(patches, cv=2), n_estimators=2, random_state=0).fit(X)
     assert ensemble.anomaly_map(X).shape == (40, 12, 12)
+    small = PatchDetector(PCAReconstruction(image_shape=(4, 4)), patch_size=4, foreground=None)  # the shape of a patch
+    for occ in (SeedEnsemble(small, n_estimators=2), AlignedDetector(small, cv=2)):
+        assert occ.fit(X).anomaly_map(X[:3])[0].shape == (12, 12)
+    forest = PatchDetector(IsolationForest(), patch_size=4, foreground=None)
+    assert SeedEnsemble(forest, n_estimators=2).fit(X).score_samples(X).shape == (40,)
     assert AlignedDetector(AlignedDetector(cv=2), cv=2).fit(X).anomaly_map(X).shape == (40, 12, 12)
 
 
@@ -226,6 +239,29 @@ def test_an_infinite_error_is_no_score(rng, tail):
     X[3, 1] = 1e200
     with pytest.raises(ValueError, match=r"The map of row 3 is inf .*largest value of that row is 1e\+200"):
         occ.score_samples(X)
+
+
+def test_the_row_is_named_by_its_number_in_X(rng):
+    X = rng.normal(size=(30, 4))
+    frozen = FrozenEstimator(PCAReconstruction(n_components=0).fit(X))
+    X[17, 1] = 1e200
+    with pytest.raises(ValueError, match="The map of row 17 is inf"):
+        AlignedDetector(frozen).fit(X)
+    images = rng.uniform(size=(20, 8, 8)) * 1e-140
+    occ = AlignedDetector(smoothing=0).fit(images)
+    images[3] = 1e20
+    with pytest.raises(ValueError, match="The map of row 3 is inf"):
+        occ.anomaly_map(images)
+
+
+@pytest.mark.parametrize("value", [0.0, 5.3])
+def test_a_constant_feature_decides_nothing(rng, value):
+    X = np.insert(rng.normal(size=(200, 5)), 2, value, axis=1)
+    with_it, without = (
+        AlignedDetector(PCAReconstruction(n_components=2), random_state=0).fit(rows).score_samples(rows)
+        for rows in (X, np.delete(X, 2, axis=1))
+    )
+    np.testing.assert_allclose(with_it, np.minimum(without, 0), rtol=1e-6, atol=1e-6)  # its z is 0
 
 
 def test_few_rows(X):
