@@ -53,14 +53,7 @@ class ReconstructionMapMixin:
         smoothing : float, default=0.0
             Sigma, in pixels, of a Gaussian blur of each map; 0 is none. It leaves the mean of a map as it is.
 
-        Returns
-        -------
         {maps of images}
-
-        Raises
-        ------
-        ValueError
-            When a table was fitted.
 
         References
         ----------

@@ -104,8 +104,15 @@ ValueError
 X : array-like of shape (n, H, W) or (n, C, H, W)
     Images of the shape that was fitted; flattened images are taken too.""",
     "maps of images": """\
+Returns
+-------
 maps : ndarray of shape (n, H, W), float64
-    A map does not depend on the other rows of X.""",
+    A map does not depend on the other rows of X.
+
+Raises
+------
+ValueError
+    When a table was fitted.""",
     "images as in fit": """\
 X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
     Images as in `fit`.""",

@@ -103,7 +103,7 @@ def _reads_images(estimator):
 
 
 def _takes_no_tables(estimator):
-    """Whether it is `PatchDetector`, the images of which, unlike its patches, have no shape of their own."""
+    """Whether its tags say so, as those of `PatchDetector`, whose images, unlike its patches, differ in shape."""
     return hasattr(estimator, "__sklearn_tags__") and not get_tags(estimator).input_tags.two_d_array
 
 

@@ -64,7 +64,7 @@ def _has_decoder(syntax):
 
     try:
         return get_decoder(syntax).is_available
-    except NotImplementedError:  # videos, private compressions
+    except NotImplementedError:  # what pydicom answers for videos and private compressions, which it cannot decode
         return False
 
 

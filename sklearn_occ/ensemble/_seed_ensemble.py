@@ -163,8 +163,6 @@ class SeedEnsemble(BaseOneClass):
         **params
             Passed to `anomaly_map` of each member, as `smoothing=1.0`.
 
-        Returns
-        -------
         {maps of images}
         """
 

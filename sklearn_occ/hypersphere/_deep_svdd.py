@@ -209,14 +209,7 @@ class DeepSVDD(BaseAutoencoder):
             Sigma, in pixels, of a Gaussian blur of each map; 0 is none. Convolutions with a stride reach neighbouring
             pixels through different weights, which 1 or 2 pixels even out.
 
-        Returns
-        -------
         {maps of images}
-
-        Raises
-        ------
-        ValueError
-            When a table was fitted.
         """
         return anomaly_maps(self, X, self._gradient_maps, smoothing)
 

@@ -19,7 +19,7 @@ from .._seeds import LARGEST_SEED, seed_unset
 from ..reconstruction import PCAReconstruction
 from ._pooling import pooled
 
-_LEAST_SHARE = 0.01  # of the root mean square of all scales
+_LEAST_SHARE = 0.01  # of the root mean square of all scales of images, of a feature's mean error in a table
 
 
 @with_shared_docs
@@ -142,14 +142,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         smoothing : float, default=0.0
             Standard deviation in pixels of a Gaussian blur of the standardised map, besides that of m.
 
-        Returns
-        -------
         {maps of images}
-
-        Raises
-        ------
-        ValueError
-            When a table was fitted.
         """
         X = images_for_map(self, X)
         maps = _checked(self._standardised(_checked(self._raw_maps(self.estimator_, X), X)), X)

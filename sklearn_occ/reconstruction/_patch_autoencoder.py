@@ -160,8 +160,6 @@ class PatchAutoencoder(BaseReconstruction):
         smoothing : float, default=0.0
             Sigma, in pixels, of a Gaussian blur of each map; 0 is none.
 
-        Returns
-        -------
         {maps of images}
         """
         if kind == "ssim":
