@@ -24,8 +24,9 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)
 	$(BIN)/python -m sklearn_occ compare --data digits --majority 8 --seeds 3 --output results/demo
 
+# One process for each core; each uses one thread.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m "slow and not gpu"

@@ -79,16 +79,29 @@ class AdversarialNet(OneClassNet):
 
     def _turn(self, player, drawn, batch):
         """Step of one player; its loss and the terms of it, a tensor."""
-        loss, n_rows = self._loss_of(player, drawn), len(batch[0])
-        weights = {name: weight for name, weight in self._weights_of(player) if weight.requires_grad}
+        n_rows, weights = len(batch[0]), self._trained_weights(player)
         if not weights:  # a network of the user's that is to stay as it is
-            return _with_sum(self.processes.total(loss, n_rows).detach())
-        self.optimizer_.zero_grad()
-        total = self.processes.backward(self, loss.sum(), n_rows, list(weights.values())).detach()
-        if self.watched_:
+            return _with_sum(self.processes.total(self._loss_of(player, drawn), n_rows).detach())
+
+        def tell():
             self.notify("on_grad_computed", named_parameters=weights.items(), batch=batch, training=True)
-        self.optimizer_.step()
+
+        return self.captured_.run(
+            self._gradients_of_turn,
+            self.optimizer_,
+            player,
+            n_rows,
+            *drawn,
+            before_step=tell if self.watched_ else None,
+        )
+
+    def _gradients_of_turn(self, player, n_rows, *drawn):
+        loss, weights = self._loss_of(player, drawn), list(self._trained_weights(player).values())
+        total = self.processes.backward(self, loss.sum(), n_rows, weights).detach()
         return _with_sum(self.processes.total(loss.detach(), n_rows)) if loss.ndim else total[None]
+
+    def _trained_weights(self, player):
+        return {name: weight for name, weight in self._weights_of(player) if weight.requires_grad}
 
     def _drawn_for(self, batch, generator):
         return self.criterion_.draw(batch[0], generator)

@@ -4,7 +4,6 @@ import sys
 from types import FunctionType, MethodType
 
 import torch
-from torch.utils._pytree import tree_map_only
 
 _NO_COMPILER = ("InvalidCxxCompiler", "No working C++ compiler", "Cannot find a working triton")
 
@@ -22,10 +21,8 @@ class CompiledFunctions:
         self.verbose = verbose
         self.by_name = {}
 
-    def run(self, method, *args, device):
+    def run(self, method, *args):
         """`method(*args)`, compiled for the sizes of its arguments.
-
-        On CUDA, calls are captured as graphs, whose results the next call overwrites; so what is returned is a copy.
 
         Raises
         ------
@@ -34,10 +31,9 @@ class CompiledFunctions:
         """
         name = method.__name__
         if name not in self.by_name:
-            mode = "reduce-overhead" if torch.device(device).type == "cuda" else None
-            self.by_name[name] = torch.compile(_with_own_code(method), mode=mode, dynamic=False)
+            self.by_name[name] = torch.compile(_with_own_code(method), dynamic=False)
         try:
-            return tree_map_only(torch.Tensor, torch.clone, self.by_name[name](*args))
+            return self.by_name[name](*args)
         except RuntimeError as error:
             if any(missing in str(error) for missing in _NO_COMPILER):
                 raise RuntimeError(

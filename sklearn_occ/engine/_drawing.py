@@ -14,12 +14,9 @@ class DrawingNet(OneClassNet):
     same numbers. For scores the module runs without, `module(x)`. Callbacks get the outputs as `y_pred`, as in any net.
     """
 
-    def train_step_single(self, batch, **fit_params):
-        """Loss and gradients of one batch; the mode was set when the epoch began."""
+    def _inputs(self, batch):
         with self.stream_.generator() as generator:
-            drawn = self._drawn(batch[0], generator)
-        outputs, loss = self.run_compiled(self._outputs_and_loss, *drawn)
-        return {"loss": self.processes.backward(self, loss, len(batch[0])), "y_pred": outputs}
+            return self._drawn(batch[0], generator)
 
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):

@@ -5,10 +5,11 @@ from contextlib import nullcontext
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
+from skorch.callbacks import Callback, EpochTimer, LRScheduler, PassthroughScoring, PrintLog
 from torch.utils._pytree import tree_map_only
 
 from ._batches import ResidentBatches
+from ._captured import CapturedSteps
 from ._compiled import CompiledFunctions
 from ._evaluation import evaluate_in_blocks
 from ._interruption import asked_by_callback
@@ -105,6 +106,7 @@ class OneClassNet(NeuralNet):
         self.frozen_ = {}
         self.last_stage_callbacks_ = []
         self.X_valid_ = None
+        self.captured_ = CapturedSteps(self.verbose)
         self.compiled_ = CompiledFunctions(self.verbose)
         if self.compiles and not self.is_plain_:
             self.compiled_.leave_out("a layer of the network draws random numbers or is not torch's")
@@ -112,6 +114,7 @@ class OneClassNet(NeuralNet):
 
     def initialize_optimizer(self, *args, **kwargs):
         """As in skorch, for the stage that is trained."""
+        self.captured_.forget()
         optimizer, options = (self.stage_optimizers or {}).get(self.stage_, (None, None))
         if optimizer is None:
             return super().initialize_optimizer(*args, **kwargs)
@@ -144,6 +147,7 @@ class OneClassNet(NeuralNet):
                 self.partial_fit(X)
             finally:
                 self.X_valid_ = None
+                self.captured_.forget()
 
     def enter_stage(self, name, *, epochs):
         """Make ready for a stage, as in `train_stage`; whether there is anything left to train in it."""
@@ -218,6 +222,10 @@ class OneClassNet(NeuralNet):
             return
         self._set_training(training)
         self.watched_ = self._is_watched()
+        if training:
+            self.captured_.enter_pass(
+                self.device, [self.module_, self.criterion_], self.optimizer_, obstacle=self._obstacle_to_capture()
+            )
         with self.processes.one_pass(self, training):
             if self.watched_:
                 super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
@@ -251,16 +259,22 @@ class OneClassNet(NeuralNet):
         """One optimizer step."""
         if self.watched_:
             return super().train_step(batch, **fit_params)
-        self.optimizer_.zero_grad()
-        step = self.train_step_single(batch)
-        self.optimizer_.step()
-        return step
+        loss = self.captured_.run(self._gradients, self.optimizer_, len(batch[0]), *self._inputs(batch))
+        return {"loss": loss, "y_pred": None}
 
     def train_step_single(self, batch, **fit_params):
-        """Loss and gradients of one batch; the mode was set when the epoch began."""
-        (x,) = self.processes.shares(batch[0])
-        outputs, loss = self.run_compiled(self._outputs_and_loss, x)
+        """Loss and gradients of one batch, for callbacks that watch it; the mode was set when the epoch began."""
+        outputs, loss = self.run_compiled(self._outputs_and_loss, *self._inputs(batch))
         return {"loss": self.processes.backward(self, loss, len(batch[0])), "y_pred": outputs}
+
+    def _inputs(self, batch):
+        """What the network and the loss get of a batch in training."""
+        return self.processes.shares(batch[0])
+
+    def _gradients(self, n_rows, *inputs):
+        """Loss of a batch of `n_rows` rows; its gradients are left behind."""
+        _, loss = self.run_compiled(self._outputs_and_loss, *inputs)
+        return self.processes.backward(self, loss, n_rows).detach()
 
     def validation_step(self, batch, **fit_params):
         """Loss of one batch of rows held out."""
@@ -290,7 +304,7 @@ class OneClassNet(NeuralNet):
     def run_compiled(self, method, *args):
         """`method(*args)`, compiled where that is asked for and the module is plain."""
         if self.compiles and self._is_plain_now():
-            return self.compiled_.run(method, *args, device=self.device)
+            return self.compiled_.run(method, *args)
         return method(*args)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
@@ -345,11 +359,20 @@ class OneClassNet(NeuralNet):
         for name in self.frozen_:
             self.module_.get_submodule(name).eval()
 
+    def _obstacle_to_capture(self):
+        """Why steps are not recorded as CUDA graphs, or None."""
+        if self.watched_:
+            return "a callback watches batches"
+        if not self._is_plain_now():
+            return "a layer of the network draws random numbers, has hooks or is not torch's"
+        return "several processes train the network" if self.processes.n_processes > 1 else None
+
     def _is_watched(self):
         return any(
             getattr(type(callback), hook) is not getattr(Callback, hook)
             for _, callback in self.callbacks_
             for hook in _BATCH_HOOKS
+            if not (isinstance(callback, LRScheduler) and callback.step_every == "epoch")  # it looks and does nothing
         )
 
     def __getstate__(self):

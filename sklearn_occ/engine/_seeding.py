@@ -16,6 +16,7 @@ _RANDOM_IN_TRAINING = (
     nn.TransformerDecoderLayer,
     nn.TransformerEncoderLayer,
 )
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 _KNOWN_CODE = ("torch.nn.modules.", "sklearn_occ.")
 
 _global_generators = threading.RLock()  # a factory of a network may itself fit an estimator
@@ -75,8 +76,8 @@ class RandomStream:
 def is_plain(module, *, training=True):
     """Whether a module is known to draw no random numbers and not to work in place.
 
-    True when all its parts are layers of torch or of this package, none of them random or with `inplace=True`.
-    What a user's own class does is not known.
+    True when all its parts are layers of torch or of this package, none of them random, with `inplace=True` or with
+    hooks. What a user's own class or hook does is not known.
 
     Parameters
     ----------
@@ -90,5 +91,6 @@ def is_plain(module, *, training=True):
         f"{type(part).__module__}.".startswith(_KNOWN_CODE)
         and not isinstance(part, random_layers)
         and not getattr(part, "inplace", False)
+        and not any(getattr(part, hooks) for hooks in _HOOKS)
         for part in module.modules()
     )

@@ -104,19 +104,23 @@ def _train(nets, X, epochs):
             _run_epoch(nets, batches, lambda x: _losses(modules, criteria, x), optimizer)
             _notify(nets, "on_epoch_end", dataset_train=X, dataset_valid=None)
         _notify(nets, "on_train_end", X=X, y=None)
+        nets[0].captured_.forget()
         for k, net in enumerate(nets):
             for part in (modules, criteria):
                 part.share_out(optimizer.state, k, net.optimizer_.state)
 
 
 def _run_epoch(nets, batches, losses_of, optimizer):
-    losses, n_rows = [], []
-    for x in batches:
-        optimizer.zero_grad()
+    captured, losses, n_rows = nets[0].captured_, [], []
+    captured.enter_pass(nets[0].device, [nets[0].module_, nets[0].criterion_], optimizer)
+
+    def gradients(x):
         loss = losses_of(x)
         loss.sum().backward()
-        optimizer.step()
-        losses.append(loss.detach())
+        return loss.detach()
+
+    for x in batches:
+        losses.append(captured.run(gradients, optimizer, x))
         n_rows.append(x.shape[1])
     shares = torch.tensor(n_rows, device=losses[0].device) / sum(n_rows)
     for net, mean in zip(nets, (shares @ torch.stack(losses)).tolist(), strict=True):

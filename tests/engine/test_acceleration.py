@@ -23,7 +23,7 @@ def compiled(monkeypatch):
     """Names of the functions that were handed to `torch.compile`, which then run as they are."""
     names = []
 
-    def stand_in(function, mode, dynamic):
+    def stand_in(function, dynamic):
         def counted(*args):
             names.append(function.__name__)
             return function(*args)
@@ -93,7 +93,7 @@ def test_a_random_network_runs_uncompiled_and_says_so(X, compiled, capsys):
 
 
 def test_a_missing_compiler_is_named(X, monkeypatch):
-    def failing(function, mode, dynamic):
+    def failing(function, dynamic):
         def call(*args):
             raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found")
 
@@ -110,7 +110,7 @@ def test_what_cannot_be_compiled_runs_as_it_is_and_says_so(X, monkeypatch, capsy
 
     Unsupported.__module__ = "torch._dynamo.exc"
 
-    def failing(function, mode, dynamic):
+    def failing(function, dynamic):
         def call(*args):
             raise Unsupported("see torch.compiler.config")
 
@@ -124,11 +124,11 @@ def test_what_cannot_be_compiled_runs_as_it_is_and_says_so(X, monkeypatch, capsy
 
 
 def test_other_errors_of_a_step_are_raised(X, monkeypatch):
-    monkeypatch.setattr(torch, "compile", lambda function, mode, dynamic: 1 / 0)
+    monkeypatch.setattr(torch, "compile", lambda function, dynamic: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         quick("CAE", compile=True).fit(X)
 
-    def failing(function, mode, dynamic):
+    def failing(function, dynamic):
         def call(*args):
             raise RuntimeError("out of memory")
 

@@ -62,15 +62,15 @@ def changed(before, after):
 @pytest.mark.parametrize(
     ("params", "expected"),
     [
-        ({}, {"encoder", "branch_encoder", "decoder.primary", "decoder.branch"}),
-        ({"objective": "combined"}, {"encoder", "branch_encoder", "decoder.primary", "decoder.branch"}),
-        ({"branch_weight": 0.0}, {"encoder", "decoder.primary"}),
+        ({}, ["encoder", "branch_encoder", "decoder.primary", "decoder.branch"]),
+        ({"objective": "combined"}, ["encoder", "branch_encoder", "decoder.primary", "decoder.branch"]),
+        ({"branch_weight": 0.0}, ["encoder", "decoder.primary"]),
     ],
     ids=str,
 )
 def test_what_a_step_changes(params, expected, table):
     before, after = (quick("CascadeVAE", max_epochs=1, lr=lr, **params).fit(table) for lr in (1e-30, 1e-2))
-    assert changed(before.net_.module_, after.net_.module_) == expected
+    assert changed(before.net_.module_, after.net_.module_) == set(expected)
 
 
 def test_both_reconstruct_alone_in_branches_and_only_together_in_combined(blobs):

@@ -1,0 +1,301 @@
+"""Recorded steps train as steps that run: on the CPU a tape stands in for CUDA's graphs, by the same rules."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from conftest import ONE_NETWORK, quick
+from skorch.callbacks import Callback, LRScheduler
+from tape import TapeRecorder
+from torch import nn
+
+from sklearn_occ import CAE, ConOCC, SeedEnsemble
+from sklearn_occ.engine import _captured, fit_stacked
+from sklearn_occ.engine._captured import CapturedSteps
+from sklearn_occ.nn import DenseEncoder
+
+PLAIN = [name for name in ONE_NETWORK if name != "DAGMM"]  # which has dropout
+
+
+@pytest.fixture
+def X(blobs):
+    return blobs(60)
+
+
+@pytest.fixture
+def table(rng):
+    return rng.normal(size=(60, 6))
+
+
+@pytest.fixture
+def recording(monkeypatch):
+    """`recording(fit)`: what `fit()` returns where the CPU records, and how often each recording was replayed."""
+
+    def run(fit):
+        TapeRecorder.tapes.clear()
+        with monkeypatch.context() as patched:
+            patched.setitem(_captured.RECORDERS, "cpu", TapeRecorder)
+            found = fit()
+        return found, [count[0] for count in TapeRecorder.tapes]
+
+    return run
+
+
+def stages(name, **params):
+    """A fit of four epochs in each stage, three batches of 16 rows and one of 12 in an epoch."""
+    before = {"pretrain_epochs", "warm_up_epochs"} & set(quick(name).get_params())
+    given = {key: 4 for key in before if quick(name).get_params()[key]}
+    return quick(name, **{"max_epochs": 4, "batch_size": 16, **given, **params})
+
+
+def assert_same_fit(ours, theirs, X):
+    np.testing.assert_array_equal(ours.score_samples(X), theirs.score_samples(X))
+    for column in ("train_loss", "epoch"):
+        assert ours.history_[:, column] == theirs.history_[:, column]
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_every_method_trains_to_the_same_bits(name, X, recording):
+    occ, replays = recording(lambda: stages(name).fit(X))
+    assert_same_fit(occ, stages(name).fit(X), X)
+    n_epochs = sum(occ.net_.epochs_.values())
+    assert sum(replays) > n_epochs  # most of the four steps of an epoch, and of more where players take turns
+    assert occ.net_.captured_.graphs == {}  # which would hold memory
+
+
+@pytest.mark.parametrize("params", [{"optimizer": name} for name in ("adamw", "sgd", "rmsprop")] + [
+    {"optimizer": "adam", "weight_decay": 0.01},
+    {"precision": "bfloat16"},
+    {"validation_fraction": 0.25},
+], ids=str)  # fmt: skip
+def test_with_other_parameters_too(params, X, recording):
+    occ, replays = recording(lambda: stages("CAE", lr=1e-4, **params).fit(X))
+    assert_same_fit(occ, stages("CAE", lr=1e-4, **params).fit(X), X)
+    assert sum(replays) >= 8
+
+
+def test_an_optimizer_that_keeps_gradients_gets_those_of_each_step(X, recording):
+    class Keeping(torch.optim.SGD):
+        def zero_grad(self, set_to_none=False):
+            super().zero_grad(set_to_none=False)
+
+    occ, replays = recording(lambda: stages("CAE", optimizer=Keeping, lr=1e-3).fit(X))
+    assert_same_fit(occ, stages("CAE", optimizer=Keeping, lr=1e-3).fit(X), X)
+    assert sum(replays) >= 8
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_schedule_of_the_learning_rate_is_followed(optimizer, X, recording):
+    def schedule():
+        return LRScheduler("StepLR", step_size=2, gamma=0.1)
+
+    def fit():
+        return stages("CAE", optimizer=optimizer, max_epochs=7, callbacks=[schedule()]).fit(X)
+
+    occ, replays = recording(fit)
+    assert_same_fit(occ, fit(), X)
+    assert sum(replays) >= 16
+    watched = stages("CAE", optimizer=optimizer, max_epochs=7, callbacks=[schedule(), BatchWatcher()]).fit(X)
+    assert_same_fit(occ, watched, X)
+
+
+def test_what_a_callback_changes_between_epochs_is_followed(table, recording):
+    class Change(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            epoch = len(net.history)
+            net.criterion_.gamma = 0.01 if epoch < 5 else 0.1
+            net.module_.encoder[0].weight.requires_grad_(epoch != 7)
+
+    def fit():
+        params = {"schedule": "joint", "update_interval": 1, "callbacks": [Change()], "max_epochs": 10}
+        return stages("ConOCC", **params).fit(table)
+
+    occ, replays = recording(fit)
+    assert_same_fit(occ, fit(), table)
+    assert sum(replays) >= 16
+
+
+def test_weights_that_were_replaced_are_found(table, recording):
+    class Replace(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            weight = net.module_.encoder[0].weight
+            weight.data = weight.data.clone() * 1.5
+
+    def fit():
+        return stages("CAE", callbacks=[Replace()]).fit(table)
+
+    occ, _ = recording(fit)
+    assert_same_fit(occ, fit(), table)
+
+
+def test_a_warm_start_and_a_pickle_go_on(X, recording):
+    def fit():
+        occ = stages("CAE", warm_start=True).fit(X)
+        return pickle.loads(pickle.dumps(copy.deepcopy(occ).fit(X))).fit(X)
+
+    occ, replays = recording(fit)
+    assert_same_fit(occ, fit(), X)
+    assert len(replays) > 6
+
+
+def test_another_optimizer_is_not_taken_for_the_first(table, recording):
+    def fit():
+        net = stages("CAE", max_epochs=1).fit(table).net_
+        rows = torch.from_numpy(table).float()
+        for _ in range(2):
+            net.initialize_optimizer()
+            net.partial_fit(rows)
+        return net.module_.state_dict()
+
+    (ours, replays), theirs = recording(fit), fit()
+    assert all(torch.equal(ours[key], value) for key, value in theirs.items())
+    assert sum(replays) >= 4
+
+
+def test_seeds_in_one_loop_are_recorded(table, recording):
+    def fit():
+        return fit_stacked([stages("ConOCC", random_state=seed) for seed in (0, 1)], table)
+
+    ours, replays = recording(fit)
+    for occ, theirs in zip(ours, fit(), strict=True):
+        assert_same_fit(occ, theirs, table)
+        assert occ.net_.captured_.graphs == {}
+    assert sum(replays) >= 8
+    ensemble, _ = recording(lambda: SeedEnsemble(stages("CAE"), n_estimators=2, random_state=0, n_jobs=2).fit(table))
+    assert np.isfinite(ensemble.score_samples(table)).all()
+
+
+class Reading(DenseEncoder):
+    """Has a value read by the host."""
+
+    def forward(self, x):
+        return super().forward(x) * (1.0 if x.sum().item() else 2.0)
+
+
+Reading.__module__ = "sklearn_occ.nn"  # known code, which is recorded
+
+
+def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_says_so(table, recording, capsys):
+    def fit(verbose):
+        return stages("CAE", encoder=lambda shape, width: Reading(shape, width), verbose=verbose).fit(table)
+
+    occ, replays = recording(lambda: fit(1))
+    said = [line for line in capsys.readouterr().out.splitlines() if "CUDA graph" in line]
+    assert said == [
+        "CUDA graph: left out, as a step cannot be recorded: operation not permitted when stream is capturing"
+    ]
+    assert replays == []
+    assert_same_fit(occ, fit(0), table)
+
+
+def hooked(shape, width):
+    layer = nn.Linear(*shape, width)
+    layer.register_forward_hook(lambda module, args, output: output * 2)
+    return layer
+
+
+class BatchWatcher(Callback):
+    def on_batch_end(self, net, **kwargs):
+        pass
+
+
+OF_A_LAYER = "a layer of the network draws random numbers, has hooks or is not torch's"
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({"encoder": lambda shape, width: nn.Sequential(nn.Dropout(0.1), nn.Linear(*shape, width))}, OF_A_LAYER),
+        ({"encoder": hooked}, OF_A_LAYER),
+        ({"callbacks": [BatchWatcher()]}, "a callback watches batches"),
+    ],
+    ids=["dropout", "hook", "watched"],
+)
+def test_what_is_not_recorded_is_said_once(params, reason, table, recording, capsys):
+    params = {"n_components": 3, **params}
+    occ, replays = recording(lambda: stages("CAE", verbose=1, **params).fit(table))
+    said = [line for line in capsys.readouterr().out.splitlines() if "CUDA graph" in line]
+    assert said == [f"CUDA graph: left out, as {reason}"]
+    assert replays == []
+    assert_same_fit(occ, stages("CAE", **params).fit(table), table)
+
+
+def test_on_the_cpu_nothing_is_recorded_and_nothing_said(table, capsys):
+    stages("CAE", verbose=1).fit(table)
+    assert "CUDA graph" not in capsys.readouterr().out
+
+
+def test_few_recordings_are_kept(recording):
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    module = nn.ParameterList([weight])
+
+    def gradients(x, factor):
+        loss = factor * (weight * x).sum()
+        loss.backward()
+        return loss.detach()
+
+    def steps():
+        captured = CapturedSteps(verbose=False)
+        captured.enter_pass("cpu", [module], optimizer)
+        for factor in range(40):
+            for _ in range(3):
+                captured.run(gradients, optimizer, torch.ones(3), factor)
+        return captured
+
+    captured, replays = recording(steps)
+    assert 1 <= len(captured.graphs) <= 20
+    assert replays == [2] * 40
+    torch.testing.assert_close(weight.detach(), torch.full((3,), 1 - 0.1 * 3 * sum(range(40))))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", PLAIN)
+def test_cuda_graphs_train_as_steps_that_run(name, X, monkeypatch):
+    params = {"device": "cuda", "max_epochs": 6, "lr": 1e-4, "optimizer": "sgd"}
+    state = torch.cuda.get_rng_state()
+    occ = stages(name, **params).fit(X)
+    assert not occ.net_.captured_.failed and occ.net_.captured_.ran == set()
+    assert torch.equal(torch.cuda.get_rng_state(), state)
+    with monkeypatch.context() as patched:
+        patched.delitem(_captured.RECORDERS, "cuda")
+        plain = stages(name, **params).fit(X)
+    np.testing.assert_allclose(occ.score_samples(X), plain.score_samples(X), rtol=1e-2)
+
+
+@pytest.mark.gpu
+def test_cuda_graphs_with_adam_and_a_schedule(X, monkeypatch, capsys):
+    def fit():
+        schedule = LRScheduler("StepLR", step_size=5, gamma=0.5)
+        return ConOCC(
+            update_interval=4, channels=8, max_epochs=20, batch_size=16, device="cuda", random_state=0,
+            callbacks=[schedule], verbose=1,
+        ).fit(X)  # fmt: skip
+
+    occ = fit()
+    assert "CUDA graph: left out" not in capsys.readouterr().out
+    monkeypatch.delitem(_captured.RECORDERS, "cuda")
+    assert np.corrcoef(occ.score_samples(X), fit().score_samples(X))[0, 1] > 0.98
+
+
+@pytest.mark.gpu
+def test_threads_record_on_one_device(X):
+    alone = CAE(channels=4, max_epochs=10, batch_size=16, device="cuda", random_state=0).fit(X)
+    ensemble = SeedEnsemble(
+        CAE(channels=4, max_epochs=10, batch_size=16, device="cuda"), n_estimators=4, vectorized=False, n_jobs=4,
+        random_state=0,
+    ).fit(X)  # fmt: skip
+    assert not any(occ.net_.captured_.failed for occ in (alone, *ensemble.estimators_))
+
+
+@pytest.mark.gpu
+def test_a_step_that_the_host_reads_runs_as_it_is_on_cuda(table, capsys):
+    def encoder(shape, width):
+        return Reading(shape, width)
+
+    occ = stages("CAE", encoder=encoder, device="cuda", verbose=1).fit(table)
+    assert "CUDA graph: left out, as a step cannot be recorded" in capsys.readouterr().out
+    expected = stages("CAE", encoder=encoder, device="cpu").fit(table).score_samples(table)
+    np.testing.assert_allclose(occ.score_samples(table), expected, rtol=1e-2)
