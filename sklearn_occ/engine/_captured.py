@@ -13,7 +13,7 @@ _MOST_GRAPHS = 16  # kept; a callback that changes the learning rate in each epo
 
 _PLAIN_VALUES = (bool, int, float, str, tuple, type(None))
 
-_one_capture = threading.Lock()  # fits in threads share a device
+_one_aside = threading.Lock()
 
 
 class CapturedSteps:
@@ -175,12 +175,16 @@ class CudaRecorder:
 
     @contextmanager
     def aside(self):
-        """Context on the recorder's stream, after all that was launched before it and before all that follows."""
-        outer = torch.cuda.current_stream(self.stream.device)
-        self.stream.wait_stream(outer)
-        with torch.cuda.stream(self.stream):
-            yield
-        outer.wait_stream(self.stream)
+        """Context on the recorder's stream, after all that was launched before it and before all that follows.
+
+        One at a time: fits in threads share a device, and torch's streams come from a pool of a few.
+        """
+        with _one_aside:
+            outer = torch.cuda.current_stream(self.stream.device)
+            self.stream.wait_stream(outer)
+            with torch.cuda.stream(self.stream):
+                yield
+            outer.wait_stream(self.stream)
 
     def record(self, function):
         """Return a function that does on the device what `function()` would, and what `function()` returned.
@@ -191,7 +195,7 @@ class CudaRecorder:
             When something in it cannot be recorded, such as a value that the host reads.
         """
         graph = torch.cuda.CUDAGraph()
-        with _one_capture, self.aside():
+        with self.aside():
             graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
             try:
                 result = function()

@@ -26,7 +26,7 @@ OPTIMIZERS = {
     "sgd": (torch.optim.SGD, {"fused": True, "momentum": 0.9}),
     "rmsprop": (torch.optim.RMSprop, {}),
 }
-_BLOCK_VALUES = 2**17  # values of X in one block of scoring: the fastest on a CPU's cache, and small on a GPU
+_BLOCK_VALUES = {"cpu": 2**17, "cuda": 2**20}  # values of X in one block of scoring: a CPU's cache, a GPU's many cores
 _COMPARED_ROWS = 1000  # between processes that should train on the same
 _NOT_THE_MODEL = {"checkpoint", "contamination", "device", "threshold_data", "verbose", "warm_start"}
 
@@ -263,7 +263,7 @@ class BaseDeepOneClass(BaseOneClass):
         return self.net_.evaluate(X, read, block_size=self._block_size(), module=module, dtype=self._evaluation_dtype())
 
     def _block_size(self):
-        rows = _BLOCK_VALUES // self.n_features_in_
+        rows = _BLOCK_VALUES[self.device_.type] // self.n_features_in_
         return int(2 ** np.clip(np.floor(np.log2(max(rows, 1))), 0, 12))
 
     def _evaluation_dtype(self):

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from torch import nn
 
 from sklearn_occ import CAE, ConOCC, SeedEnsemble
 from sklearn_occ.engine import _captured, fit_stacked
-from sklearn_occ.engine._captured import CapturedSteps
+from sklearn_occ.engine._captured import CapturedSteps, CudaRecorder
 from sklearn_occ.nn import DenseEncoder
 
 PLAIN = [name for name in ONE_NETWORK if name != "DAGMM"]  # which has dropout
@@ -249,6 +250,78 @@ def test_few_recordings_are_kept(recording):
     assert 1 <= len(captured.graphs) <= 20
     assert replays == [2] * 40
     torch.testing.assert_close(weight.detach(), torch.full((3,), 1 - 0.1 * 3 * sum(range(40))))
+
+
+@pytest.fixture
+def cuda_calls(monkeypatch):
+    """What is asked of `torch.cuda`, in order, where a stand-in answers."""
+    calls = []
+
+    class Stream:
+        device = "cuda:1"
+
+        def __init__(self, device):
+            self.name = f"stream of {device}"
+
+        def wait_stream(self, other):
+            calls.append(f"{self.name} waits for {other.name}")
+
+    class Graph:
+        def capture_begin(self, pool, capture_error_mode):
+            calls.append(f"begin {pool} {capture_error_mode}")
+
+        def capture_end(self):
+            calls.append("end")
+            if "failed" in calls:
+                raise RuntimeError("invalidated")
+
+        def replay(self):
+            calls.append("replay")
+
+    @contextmanager
+    def stream(chosen):
+        calls.append(f"enter {chosen.name}")
+        yield
+        calls.append(f"leave {chosen.name}")
+
+    for name, stand_in in {
+        "Stream": Stream,
+        "CUDAGraph": Graph,
+        "stream": stream,
+        "current_stream": lambda device: Stream(f"outer {device}"),
+        "graph_pool_handle": lambda: "pool",
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, stand_in)
+    return calls
+
+
+def test_a_recording_of_cuda_is_made_aside(cuda_calls):
+    recorder = CudaRecorder(torch.device("cuda", 1))
+    replay, result = recorder.record(lambda: cuda_calls.append("run") or 5)
+    assert cuda_calls == [
+        "stream of cuda:1 waits for stream of outer cuda:1",
+        "enter stream of cuda:1",
+        "begin pool thread_local",
+        "run",
+        "end",
+        "leave stream of cuda:1",
+        "stream of outer cuda:1 waits for stream of cuda:1",
+    ]
+    replay()
+    assert (cuda_calls[-1], result) == ("replay", 5)
+
+
+def test_a_recording_that_fails_is_ended_and_the_reason_raised(cuda_calls):
+    def failing():
+        cuda_calls.append("failed")
+        raise RuntimeError("the reason")
+
+    recorder = CudaRecorder(torch.device("cuda", 1))
+    with pytest.raises(RuntimeError, match="the reason"):
+        recorder.record(failing)
+    assert cuda_calls[-1] == "end"
+    with recorder.aside():  # which another recording could not enter if the failed one still held it
+        pass
 
 
 @pytest.mark.gpu
