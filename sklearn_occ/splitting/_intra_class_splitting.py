@@ -121,6 +121,10 @@ class IntraClassSplitting(BaseAutoencoder):
     `contamination` near `rho` the threshold lies in the gap between the two kinds. Rows that are not in memory are
     read one by one in the second stage, the atypical ones at random.
 
+    The logit has no bound, and far from all training rows it may go either way: a classifier of rows that lie side by
+    side says nothing about what lies beyond both. In tables, whose anomalies are often far out, it can call them the
+    most typical of all: on the 30 features of `wdbc`, the area under the ROC curve is 3 to 15 (three seeds).
+
     References
     ----------
     Schlachter, Liao, Yang, Deep one-class classification using intra-class splitting, sections 2.1 to 2.3 and 3.1,
