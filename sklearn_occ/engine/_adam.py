@@ -32,17 +32,22 @@ class FusedAdam(torch.optim.Adam):
 
     @torch.no_grad()
     def step(self, closure=None):
-        """Make one step for all parameters with a gradient."""
-        steps = [self._operands(group) for group in self.param_groups]
-        if closure is not None or None in steps:
-            return super().step(closure)
-        for group, operands in zip(self.param_groups, steps, strict=True):
+        """Make one step for all parameters with a gradient; return what `closure` returned, which is called before."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            operands = self._operands(group)
+            if operands is None:
+                self._init_group(group, [], [], [], [], [], [])
+                operands = self._operands(group)
             if operands[0]:
                 self._call_kernel(group, operands)
-        return None
+        return loss
 
     def _operands(self, group):
-        """Parameters, gradients, moments and step counts; None before torch has set them up."""
+        """Parameters, gradients, moments and step counts; None where torch has to set some up."""
         params = [parameter for parameter in group["params"] if parameter.grad is not None]
         states = [self.state[parameter] for parameter in params]
         if not all(states):

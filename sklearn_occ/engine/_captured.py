@@ -1,29 +1,29 @@
 """CapturedSteps: training steps recorded once and replayed, as CUDA graphs."""
 
 import sys
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import chain
 
+import numpy as np
 import torch
 
 from ._adam import FusedAdam
+from ._host_reads import HostReads
+from ._seeding import GLOBAL_GENERATORS
 
+_RUNS_BEFORE = 2  # libraries, compilers and optimizers set themselves up in the first; the second is looked into
 _MOST_GRAPHS = 16  # kept; a callback that changes the learning rate in each epoch asks for a new one each time
-
-_PLAIN_VALUES = (bool, int, float, str, tuple, type(None))
-
-_one_aside = threading.Lock()
+_HELD = (bool, int, float, str, tuple, type(None), np.generic)
 
 
 class CapturedSteps:
-    """Steps of an optimizer that are recorded when they come a second time, and then replayed without Python.
+    """Steps of an optimizer that are recorded when they come a third time, and then replayed without Python.
 
     A recorded step does what it did to the same memory: it reads its arguments from tensors of its own, into which
     those of each call are copied, and finds weights, buffers and moments where they were. So what it depends on
     besides is compared before every pass (`enter_pass`): which weights are trained, where tensors lie, and the numbers,
-    flags and texts that modules hold. The first step of a kind runs as it is, since libraries and the optimizer set
-    themselves up in it, on the recorder's own stream.
+    flags and texts that modules hold. Before that a step of its kind runs as it is, on the recorder's own stream, and a
+    second one under `HostReads`.
 
     Parameters
     ----------
@@ -33,14 +33,13 @@ class CapturedSteps:
 
     def __init__(self, verbose):
         self.verbose = verbose
-        self.recorder = None
-        self.failed = False
+        self.gave_up = False
         self.told = set()
         self.forget()
 
     def forget(self):
-        """Drop all recordings, and the memory that they hold."""
-        self.ran, self.graphs, self.state = set(), {}, None
+        """Drop all recordings, and the pool of memory that they share, which no later one may use."""
+        self.runs, self.graphs, self.recorder, self.state, self.moments = {}, {}, None, None, None
 
     def enter_pass(self, device, modules, optimizer, obstacle=None):
         """Make ready for a pass over the rows.
@@ -58,14 +57,18 @@ class CapturedSteps:
         """
         self.state = None
         make_recorder = RECORDERS.get(torch.device(device).type)
-        if make_recorder is None or self.failed:
+        if make_recorder is None or self.gave_up:
             return
         if obstacle:
             self._leave_out(obstacle)
             return
+        moments = _places_of_moments(optimizer)
+        if moments != self.moments:  # no recording finds them
+            self.forget()
+            self.moments = moments
         if self.recorder is None:
             self.recorder = make_recorder(torch.device(device))
-        self.state = hash(_state_of(modules, optimizer))
+        self.state = hash(_state_of(modules))
 
     def run(self, gradients, optimizer, *args, before_step=None):
         """One step: `gradients(*args)`, which leaves gradients behind and returns a tensor, then the optimizer's.
@@ -88,15 +91,22 @@ class CapturedSteps:
         """
         if self.state is None:
             return _step(gradients, optimizer, args, before_step)
-        kind = self.state, gradients.__name__, *map(_kind_of, args)
-        if kind not in self.ran:
-            self.ran.add(kind)
-            with self.recorder.aside():
-                return _step(gradients, optimizer, args)
-        kind = *kind, *_options_of(optimizer)
+        kind = self.state, gradients.__name__, *map(_kind_of, args), *_recorded_options(optimizer)
+        if self.runs.get(kind, 0) < _RUNS_BEFORE:
+            return self._run_aside(kind, gradients, optimizer, args)
         if kind not in self.graphs and not self._record(kind, gradients, optimizer, args):
             return _step(gradients, optimizer, args)
         return self.graphs[kind].replay(args).clone()
+
+    def _run_aside(self, kind, gradients, optimizer, args):
+        is_first = kind not in self.runs
+        self.runs[kind] = self.runs.get(kind, 0) + 1
+        reads = nullcontext() if is_first else HostReads()
+        with self.recorder.aside(), reads:
+            result = _step(gradients, optimizer, args)
+        if not is_first and reads.names:
+            self._give_up(f"the host waits for the device in a step ({', '.join(sorted(reads.names))})")
+        return result
 
     def _record(self, kind, gradients, optimizer, args):
         """Record a step; whether that was possible."""
@@ -105,9 +115,13 @@ class CapturedSteps:
         try:
             self.graphs[kind] = RecordedStep(self.recorder, gradients, optimizer, args)
         except RuntimeError as error:
-            self.failed, self.state = True, None
-            self._leave_out(f"a step cannot be recorded: {' '.join(str(error).split())[:200]}")
-        return not self.failed
+            self._give_up(f"a step cannot be recorded: {' '.join(str(error).split())[:200]}")
+        return not self.gave_up
+
+    def _give_up(self, reason):
+        self.forget()
+        self.gave_up = True
+        self._leave_out(reason)
 
     def _leave_out(self, reason):
         if self.verbose and reason not in self.told:
@@ -134,7 +148,7 @@ class RecordedStep:
 
     def __init__(self, recorder, gradients, optimizer, args):
         self.args = [arg.clone() if isinstance(arg, torch.Tensor) else arg for arg in args]
-        self.optimizer = None if isinstance(optimizer, FusedAdam) else optimizer
+        self.optimizer = None if _is_recorded(optimizer) else optimizer
         weights = list(chain.from_iterable(group["params"] for group in optimizer.param_groups))
 
         def step():
@@ -146,7 +160,7 @@ class RecordedStep:
         _drop_gradients(weights)  # so that the recorded step makes them, and does not add to them
         try:
             self.replay_step, self.result = recorder.record(step)
-            self.gradients = [] if self.optimizer is None else [(weight, weight.grad) for weight in weights]
+            self.gradients = [(weight, weight.grad) for weight in weights]
         finally:
             _drop_gradients(weights)
 
@@ -156,9 +170,9 @@ class RecordedStep:
             if isinstance(own, torch.Tensor):
                 own.copy_(given)
         self.replay_step()
+        for weight, gradient in self.gradients:
+            weight.grad = gradient
         if self.optimizer is not None:
-            for weight, gradient in self.gradients:
-                weight.grad = gradient
             self.optimizer.step()
         return self.result
 
@@ -166,7 +180,9 @@ class RecordedStep:
 class CudaRecorder:
     """Records what is launched on a stream of its own, as a `torch.cuda.CUDAGraph`; all graphs share their memory.
 
-    They may, as one runs after the other and nothing but the copied result of a graph is read after it.
+    They may, as one runs after the other and what is read after a graph has run is copied before the next one does, or
+    kept. Fits in threads share a device and its generator, whose state torch looks into when it records and replays: so
+    both take the lock of those who draw from it.
     """
 
     def __init__(self, device):
@@ -175,16 +191,15 @@ class CudaRecorder:
 
     @contextmanager
     def aside(self):
-        """Context on the recorder's stream, after all that was launched before it and before all that follows.
-
-        One at a time: fits in threads share a device, and torch's streams come from a pool of a few.
-        """
-        with _one_aside:
+        """Context on the recorder's stream, after all that was launched before it and before all that follows."""
+        with GLOBAL_GENERATORS:
             outer = torch.cuda.current_stream(self.stream.device)
             self.stream.wait_stream(outer)
-            with torch.cuda.stream(self.stream):
-                yield
-            outer.wait_stream(self.stream)
+            try:
+                with torch.cuda.stream(self.stream):
+                    yield
+            finally:
+                outer.wait_stream(self.stream)
 
     def record(self, function):
         """Return a function that does on the device what `function()` would, and what `function()` returned.
@@ -192,19 +207,24 @@ class CudaRecorder:
         Raises
         ------
         RuntimeError
-            When something in it cannot be recorded, such as a value that the host reads.
+            When something in it cannot be recorded.
         """
         graph = torch.cuda.CUDAGraph()
         with self.aside():
-            graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
             try:
+                graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
                 result = function()
             except BaseException:
                 with suppress(RuntimeError):
                     graph.capture_end()
                 raise
             graph.capture_end()
-        return graph.replay, result
+
+        def replay():
+            with GLOBAL_GENERATORS:
+                graph.replay()
+
+        return replay, result
 
 
 RECORDERS = {"cuda": CudaRecorder}
@@ -228,20 +248,33 @@ def _kind_of(arg):
     return (*arg.shape, arg.dtype) if isinstance(arg, torch.Tensor) else arg
 
 
-def _options_of(optimizer):
-    """What a recording of Adam's step holds of its options: learning rates and the like."""
-    if not isinstance(optimizer, FusedAdam):
+def _is_recorded(optimizer):
+    """Whether its step is part of a recording: that of our Adam, unless code of a user's hangs on it."""
+    hooks = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
+    return isinstance(optimizer, FusedAdam) and not any(getattr(optimizer, name) for name in hooks)
+
+
+def _recorded_options(optimizer):
+    """What a recording holds of the optimizer's options: learning rates and the like."""
+    if not _is_recorded(optimizer):
         return ()
     return tuple((key, value) for group in optimizer.param_groups for key, value in group.items() if key != "params")
 
 
-def _state_of(modules, optimizer):
-    """What a recorded step depends on besides the values of tensors, its arguments and the optimizer's options."""
+def _places_of_moments(optimizer):
+    states = optimizer.state.values()
+    return [value.data_ptr() for state in states for value in state.values() if isinstance(value, torch.Tensor)]
+
+
+def _state_of(modules):
+    """What a recorded step depends on besides the values of tensors on the device, its arguments and the optimizer."""
     held, tensors = [], []
     for part in chain.from_iterable(module.modules() for module in modules):
-        held += [value for value in vars(part).values() if isinstance(value, _PLAIN_VALUES)]
-        tensors += [weight for weight in part._parameters.values() if weight is not None]
-        tensors += [buffer for buffer in part._buffers.values() if buffer is not None]
-    for state in optimizer.state.values():
-        tensors += [value for value in state.values() if isinstance(value, torch.Tensor)]
-    return str(held), *((tensor.data_ptr(), tensor.requires_grad) for tensor in tensors)
+        for value in chain(vars(part).values(), part._parameters.values(), part._buffers.values()):
+            if isinstance(value, torch.Tensor):
+                tensors.append((value.data_ptr(), value.requires_grad))
+                if not value.ndim and value.device.type == "cpu":
+                    held.append(value.item())
+            elif isinstance(value, _HELD):
+                held.append(value)
+    return str(held), *tensors

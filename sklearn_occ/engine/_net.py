@@ -295,12 +295,7 @@ class OneClassNet(RunningNet):
         return "several processes train the network" if self.processes.n_processes > 1 else None
 
     def _is_watched(self):
-        return any(
-            getattr(type(callback), hook) is not getattr(Callback, hook)
-            for _, callback in self.callbacks_
-            for hook in _BATCH_HOOKS
-            if not (isinstance(callback, LRScheduler) and callback.step_every == "epoch")  # it looks and does nothing
-        )
+        return any(_watches(callback, hook) for _, callback in self.callbacks_ for hook in _BATCH_HOOKS)
 
     def __getstate__(self):
         # module and criterion are the very objects module_ and criterion_ hold, which skorch moves to the CPU
@@ -308,3 +303,10 @@ class OneClassNet(RunningNet):
         state = super().__getstate__()
         state["module"], state["criterion"], state["processes"] = type(self.module), type(self.criterion), ALONE
         return state
+
+
+def _watches(callback, hook):
+    """Whether a callback has anything to do there; `LRScheduler` by epoch has a method for it that does nothing."""
+    method = getattr(type(callback), hook)
+    is_idle = isinstance(callback, LRScheduler) and callback.step_every == "epoch"
+    return method is not getattr(Callback, hook) and not (is_idle and method is getattr(LRScheduler, hook))

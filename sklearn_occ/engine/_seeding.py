@@ -19,7 +19,7 @@ _RANDOM_IN_TRAINING = (
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 _KNOWN_CODE = ("torch.nn.modules.", "sklearn_occ.")
 
-_global_generators = threading.RLock()  # a factory of a network may itself fit an estimator
+GLOBAL_GENERATORS = threading.RLock()  # a factory of a network may itself fit an estimator
 
 
 class RandomStream:
@@ -51,7 +51,7 @@ class RandomStream:
         Initial weights and the dropout of users' networks do. One thread at a time.
         """
         device = torch.device(device)
-        with _global_generators:
+        with GLOBAL_GENERATORS:
             outer = torch.get_rng_state()
             outer_cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
             try:
@@ -77,7 +77,7 @@ def is_plain(module, *, training=True):
     """Whether a module is known to draw no random numbers and not to work in place.
 
     True when all its parts are layers of torch or of this package, none of them random, with `inplace=True` or with
-    hooks. What a user's own class or hook does is not known.
+    hooks, nor any weight. What a user's own class or hook does is not known.
 
     Parameters
     ----------
@@ -93,4 +93,4 @@ def is_plain(module, *, training=True):
         and not getattr(part, "inplace", False)
         and not any(getattr(part, hooks) for hooks in _HOOKS)
         for part in module.modules()
-    )
+    ) and not any(weight._backward_hooks or weight._post_accumulate_grad_hooks for weight in module.parameters())

@@ -13,8 +13,10 @@ from tape import TapeRecorder
 from torch import nn
 
 from sklearn_occ import CAE, ConOCC, SeedEnsemble
-from sklearn_occ.engine import _captured, fit_stacked
-from sklearn_occ.engine._captured import CapturedSteps, CudaRecorder
+from sklearn_occ.engine import FusedAdam, _captured, fit_stacked
+from sklearn_occ.engine._captured import CapturedSteps, CudaRecorder, RecordedStep
+from sklearn_occ.engine._host_reads import HostReads
+from sklearn_occ.engine._processes import Processes
 from sklearn_occ.nn import DenseEncoder
 
 PLAIN = [name for name in ONE_NETWORK if name != "DAGMM"]  # which has dropout
@@ -45,10 +47,10 @@ def recording(monkeypatch):
 
 
 def stages(name, **params):
-    """A fit of four epochs in each stage, three batches of 16 rows and one of 12 in an epoch."""
+    """A fit of four epochs in each stage, five batches of 10 rows and one of 9 in an epoch of 59 or 60."""
     before = {"pretrain_epochs", "warm_up_epochs"} & set(quick(name).get_params())
     given = {key: 4 for key in before if quick(name).get_params()[key]}
-    return quick(name, **{"max_epochs": 4, "batch_size": 16, **given, **params})
+    return quick(name, **{"max_epochs": 4, "batch_size": 10, **given, **params})
 
 
 def assert_same_fit(ours, theirs, X):
@@ -155,9 +157,11 @@ def test_another_optimizer_is_not_taken_for_the_first(table, recording):
     assert sum(replays) >= 4
 
 
-def test_seeds_in_one_loop_are_recorded(table, recording):
+@pytest.mark.parametrize("name", ["ConOCC", "ConOCC-joint"])
+def test_seeds_in_one_loop_are_recorded(name, table, recording):
     def fit():
-        return fit_stacked([stages("ConOCC", random_state=seed) for seed in (0, 1)], table)
+        # Of the joint schedule only the phase of the loss changes.
+        return fit_stacked([stages(name, max_epochs=6, gamma=0.1, random_state=seed) for seed in (0, 1)], table)
 
     ours, replays = recording(fit)
     for occ, theirs in zip(ours, fit(), strict=True):
@@ -183,23 +187,79 @@ def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_says_so(table, recordi
         return stages("CAE", encoder=lambda shape, width: Reading(shape, width), verbose=verbose).fit(table)
 
     occ, replays = recording(lambda: fit(1))
-    said = [line for line in capsys.readouterr().out.splitlines() if "CUDA graph" in line]
-    assert said == [
-        "CUDA graph: left out, as a step cannot be recorded: operation not permitted when stream is capturing"
-    ]
+    assert said_of(capsys) == ["the host waits for the device in a step (aten._local_scalar_dense.default)"]
     assert replays == []
     assert_same_fit(occ, fit(0), table)
 
 
-def hooked(shape, width):
-    layer = nn.Linear(*shape, width)
-    layer.register_forward_hook(lambda module, args, output: output * 2)
-    return layer
+@pytest.mark.parametrize(
+    ("operation", "is_read"),
+    [
+        (lambda x: x.sum().item(), True),
+        (lambda x: x[x > 0], True),
+        (lambda x: torch.nonzero(x), True),
+        (lambda x: bool(x.sum() > 0), True),
+        (lambda x: x.to("meta"), True),
+        (lambda x: x[torch.tensor([0, 1])], False),
+        (lambda x: torch.where(x > 0, x, 2 * x).mean(), False),
+    ],
+)
+def test_what_the_host_waits_for(operation, is_read):
+    with HostReads() as reads:
+        operation(torch.ones(3))
+    assert bool(reads.names) == is_read
+
+
+def test_a_recording_that_fails_leaves_the_step_as_it_was(table, recording, monkeypatch, capsys):
+    def failing(self, function):
+        function()
+        raise RuntimeError("out of\nmemory")
+
+    def fit(verbose):
+        return stages("CAE", lr=1e-30, optimizer="sgd", verbose=verbose).fit(table)
+
+    monkeypatch.setattr(TapeRecorder, "record", failing)
+    occ, _ = recording(lambda: fit(1))
+    assert said_of(capsys) == ["a step cannot be recorded: out of memory"]
+    assert_same_fit(occ, fit(0), table)
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    with pytest.raises(RuntimeError, match="memory"):
+        RecordedStep(TapeRecorder(torch.device("cpu")), lambda x: (weight * x).sum().backward(), optimizer, [weight])
+    assert weight.grad is None
+
+
+def with_hook(register, hook):
+    def factory(shape, width):
+        layer = nn.Linear(4, width)
+        getattr(layer, register)(hook)
+        return nn.Sequential(nn.Linear(*shape, 4), layer)
+
+    return factory
+
+
+def with_hook_on_a_weight(register):
+    def factory(shape, width):
+        layer = nn.Linear(*shape, width)
+        getattr(layer.weight, register)(lambda *args: None)
+        return layer
+
+    return factory
 
 
 class BatchWatcher(Callback):
     def on_batch_end(self, net, **kwargs):
         pass
+
+
+class OwnSchedule(LRScheduler):
+    def on_batch_end(self, net, **kwargs):
+        super().on_batch_end(net, **kwargs)
+
+
+def said_of(capsys):
+    lines = capsys.readouterr().out.splitlines()
+    return [line.removeprefix("CUDA graph: left out, as ") for line in lines if "CUDA graph" in line]
 
 
 OF_A_LAYER = "a layer of the network draws random numbers, has hooks or is not torch's"
@@ -209,16 +269,23 @@ OF_A_LAYER = "a layer of the network draws random numbers, has hooks or is not t
     ("params", "reason"),
     [
         ({"encoder": lambda shape, width: nn.Sequential(nn.Dropout(0.1), nn.Linear(*shape, width))}, OF_A_LAYER),
-        ({"encoder": hooked}, OF_A_LAYER),
+        ({"encoder": with_hook("register_forward_hook", lambda module, args, output: output * 2)}, OF_A_LAYER),
+        ({"encoder": with_hook("register_forward_pre_hook", lambda module, args: None)}, OF_A_LAYER),
+        ({"encoder": with_hook("register_full_backward_hook", lambda *args: None)}, OF_A_LAYER),
+        ({"encoder": with_hook("register_full_backward_pre_hook", lambda *args: None)}, OF_A_LAYER),
+        ({"encoder": with_hook_on_a_weight("register_hook")}, OF_A_LAYER),
+        ({"encoder": with_hook_on_a_weight("register_post_accumulate_grad_hook")}, OF_A_LAYER),
         ({"callbacks": [BatchWatcher()]}, "a callback watches batches"),
+        ({"callbacks": [LRScheduler("StepLR", step_size=2, step_every="batch")]}, "a callback watches batches"),
+        ({"callbacks": [OwnSchedule("StepLR", step_size=2)]}, "a callback watches batches"),
     ],
-    ids=["dropout", "hook", "watched"],
-)
+    ids=["dropout", "hook", "pre-hook", "backward hook", "backward pre-hook", "hook of a weight", "gradient hook",
+         "watched", "schedule by batch", "schedule that watches"],
+)  # fmt: skip
 def test_what_is_not_recorded_is_said_once(params, reason, table, recording, capsys):
     params = {"n_components": 3, **params}
     occ, replays = recording(lambda: stages("CAE", verbose=1, **params).fit(table))
-    said = [line for line in capsys.readouterr().out.splitlines() if "CUDA graph" in line]
-    assert said == [f"CUDA graph: left out, as {reason}"]
+    assert said_of(capsys) == [reason]
     assert replays == []
     assert_same_fit(occ, stages("CAE", **params).fit(table), table)
 
@@ -228,28 +295,122 @@ def test_on_the_cpu_nothing_is_recorded_and_nothing_said(table, capsys):
     assert "CUDA graph" not in capsys.readouterr().out
 
 
-def test_few_recordings_are_kept(recording):
-    weight = nn.Parameter(torch.ones(3))
-    optimizer = torch.optim.SGD([weight], lr=0.1)
-    module = nn.ParameterList([weight])
+class Weighted(nn.Module):
+    """`factor * sum(weight * x + shift)`, and its steps."""
 
-    def gradients(x, factor):
-        loss = factor * (weight * x).sum()
+    def __init__(self, optimizer=torch.optim.SGD):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+        self.register_buffer("shift", torch.zeros(3))
+        self.scale = np.float32(1)
+        self.captured = CapturedSteps(verbose=False)
+        self.optimizer = optimizer([self.weight], lr=0.1)
+
+    def gradients(self, x, factor):
+        loss = factor * (float(self.scale) * self.weight * x + self.shift).sum().float()
         loss.backward()
         return loss.detach()
 
-    def steps():
-        captured = CapturedSteps(verbose=False)
-        captured.enter_pass("cpu", [module], optimizer)
-        for factor in range(40):
-            for _ in range(3):
-                captured.run(gradients, optimizer, torch.ones(3), factor)
-        return captured
+    def steps(self, n, x=(1.0, 1.0, 1.0), factor=1, obstacle=None, dtype=torch.float32):
+        self.captured.enter_pass("cpu", [self], self.optimizer, obstacle)
+        return [self.captured.run(self.gradients, self.optimizer, torch.tensor(x, dtype=dtype), factor).item()
+                for _ in range(n)]  # fmt: skip
 
-    captured, replays = recording(steps)
-    assert 1 <= len(captured.graphs) <= 20
+
+def test_few_recordings_are_kept(recording):
+    module = Weighted()
+    _, replays = recording(lambda: [module.steps(4, factor=factor) for factor in range(40)])
+    assert 1 <= len(module.captured.graphs) <= 20
     assert replays == [2] * 40
-    torch.testing.assert_close(weight.detach(), torch.full((3,), 1 - 0.1 * 3 * sum(range(40))))
+    torch.testing.assert_close(module.weight.detach(), torch.full((3,), 1 - 0.1 * 4 * sum(range(40))))
+
+
+def test_a_pool_of_memory_serves_no_recording_after_all_were_dropped(recording):
+    def pools():
+        module, found = Weighted(), []
+        for _ in range(2):
+            module.steps(4)
+            found.append(module.captured.recorder)
+            module.captured.forget()
+        return found
+
+    (first, second), replays = recording(pools)
+    assert first is not second
+    assert replays == [2, 2]
+
+
+def test_two_steps_run_aside_before_one_is_recorded(recording):
+    TapeRecorder.n_aside = 0
+    losses, replays = recording(lambda: Weighted().steps(5))
+    assert TapeRecorder.n_aside == 2
+    assert replays == [3]
+    np.testing.assert_allclose(losses, [3, 2.7, 2.4, 2.1, 1.8], rtol=1e-6)
+
+
+def test_a_pass_with_an_obstacle_runs_after_one_that_was_recorded(recording):
+    module = Weighted()
+    _, replays = recording(lambda: (module.steps(4), module.steps(4, obstacle="a callback watches batches")))
+    assert replays == [2]
+
+
+def test_kinds_of_arguments_are_told_apart(recording):
+    module = Weighted()
+    _, replays = recording(lambda: [module.steps(4, dtype=dtype) for dtype in (torch.float32, torch.float64)])
+    assert replays == [2, 2]
+
+
+@pytest.mark.parametrize("change", ["buffer", "number", "moments"])
+def test_a_recording_that_would_be_wrong_is_not_used(change, recording):
+    def run():
+        module = Weighted(FusedAdam)
+        first = module.steps(8)
+        module.steps(8)
+        if change == "buffer":
+            module.shift = torch.full((3,), 5.0)
+        elif change == "number":
+            module.scale = np.float32(3)
+        else:
+            module.optimizer.load_state_dict(copy.deepcopy(module.optimizer.state_dict()))
+        return first + module.steps(8), module.weight.detach()
+
+    (losses, weight), replays = recording(run)
+    expected, plain = run()
+    assert losses == expected and torch.equal(weight, plain)
+    assert len(replays) >= 2
+
+
+def test_hooks_of_the_optimizer_are_called(recording):
+    def run():
+        module, calls = Weighted(FusedAdam), []
+        module.optimizer.register_step_post_hook(lambda *args: calls.append(1))
+        return module.steps(10), len(calls)
+
+    found, replays = recording(run)
+    assert found == run() and found[1] == 10
+    assert replays == [8]
+
+
+def test_callbacks_find_gradients_after_an_epoch(table, recording):
+    class Look(Callback):
+        def __init__(self):
+            self.norms = []
+
+        def on_epoch_end(self, net, **kwargs):
+            self.norms.append(sum(weight.grad.norm().item() for weight in net.module_.parameters()))
+
+    def fit():
+        occ = stages("CAE", callbacks=[("look", Look())]).fit(table)
+        return dict(occ.net_.callbacks_)["look"].norms
+
+    norms, _ = recording(fit)
+    assert norms == fit() and len(norms) == 4
+
+
+def test_several_processes_do_not_record(table):
+    net = stages("CAE").fit(table).net_
+    net.processes = Processes.__new__(Processes)
+    net.processes.n_processes = 2
+    assert "several processes" in net._obstacle_to_capture()
 
 
 @pytest.fixture
@@ -319,7 +480,7 @@ def test_a_recording_that_fails_is_ended_and_the_reason_raised(cuda_calls):
     recorder = CudaRecorder(torch.device("cuda", 1))
     with pytest.raises(RuntimeError, match="the reason"):
         recorder.record(failing)
-    assert cuda_calls[-1] == "end"
+    assert cuda_calls[-2:] == ["end", "stream of outer cuda:1 waits for stream of cuda:1"]
     with recorder.aside():  # which another recording could not enter if the failed one still held it
         pass
 
