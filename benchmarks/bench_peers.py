@@ -3,7 +3,7 @@
     pip install ".[bench]"
     python benchmarks/bench_peers.py
 
-One thread, seconds of the processor. Both sides train PyOD's own modules from the same initial weights: its default
+One thread, seconds of the processor. Both sides train the layers of PyOD from the same initial weights: its default
 widths, d-64-32-64-d and d-64-32, ReLU, without dropout and batch normalisation, the hidden layers of AutoEncoder
 initialised as by He et al.; batches of 32, PyOD's learning rates and weight decay; no pre-training of DeepSVDD, as PyOD
 has none. Rows beyond a multiple of 32 are left out, as PyOD's AutoEncoder would leave out the batch that they make.
@@ -23,6 +23,7 @@ import torch
 from one_vs_rest import load
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
+from torch import nn
 
 from sklearn_occ import CAE, DeepSVDD
 
@@ -39,23 +40,27 @@ def initialised(seed, make):
         return make()
 
 
+def layers(network):
+    """Its layers without PyOD's containers."""
+    return nn.Sequential(*(layer for layer in network.modules() if not list(layer.children())))
+
+
 def detectors(n_features, epochs, seed):
-    """Name, ours, PyOD's; to be fitted before the next ones are made, since PyOD seeds torch when it is made."""
+    """Name, ours, PyOD's; each for one fit, before the next are made, since PyOD seeds torch when it is made."""
     from pyod.models import auto_encoder, deep_svdd
 
-    def autoencoder():
-        return auto_encoder.AutoEncoderModel(n_features, batch_norm=False, dropout_rate=0)
-
-    def hypersphere():
-        return deep_svdd.InnerDeepSVDD(n_features, False, None, "relu", "sigmoid", 0.2, 0.0).model  # none is dropped
-
+    autoencoder = initialised(seed, lambda: auto_encoder.AutoEncoderModel(n_features, batch_norm=False, dropout_rate=0))
+    encoder, decoder = layers(autoencoder.encoder), layers(autoencoder.decoder)
+    hypersphere = layers(  # two of them, between which nothing is dropped
+        initialised(seed, lambda: deep_svdd.InnerDeepSVDD(n_features, False, None, "relu", "sigmoid", 0.2, 0.0))
+    )
     ours = {"n_components": 32, "max_epochs": epochs, "batch_size": BATCH, "device": "cpu", "random_state": seed}
     theirs = {"batch_size": BATCH, "random_state": seed, "verbose": 0, "preprocessing": False}
     yield (
         NETWORKS[0],
         CAE(
-            encoder=lambda *_: initialised(seed, autoencoder).encoder,
-            decoder=lambda *_: initialised(seed, autoencoder).decoder,
+            encoder=lambda *_: encoder,
+            decoder=lambda *_: decoder,
             lr=1e-3,
             weight_decay=1e-5,
             output_activation="linear",
@@ -65,9 +70,7 @@ def detectors(n_features, epochs, seed):
     )
     yield (
         NETWORKS[1],
-        DeepSVDD(
-            encoder=lambda *_: initialised(seed, hypersphere), pretrain_epochs=0, lr=1e-4, weight_decay=5e-7, **ours
-        ),
+        DeepSVDD(encoder=lambda *_: hypersphere, pretrain_epochs=0, lr=1e-4, weight_decay=5e-7, **ours),
         deep_svdd.DeepSVDD(n_features, epochs=epochs, **theirs),
     )
 
