@@ -19,8 +19,8 @@ from ._dual import solve_dual
 from ._kernels import Kernel, KernelMatrix, PrecomputedMatrix, expansion, rows_as_vectors, spread
 
 _PAIRS = 1000, 0.5  # in all and for each row, after which "auto" leaves a problem to libsvm
-_WORK_OF_CANDIDATES = 2e7  # n^2 (d + 20 nu) from which they gained more than the rounds cost, about 2 ms
-_FEATURES = 20  # that nu = 1 is worth in this: libsvm then computes more columns of the kernel
+_WORK_OF_CANDIDATES = 2e7  # n^2 (d + 22 nu) from which they gained more than the rounds cost, about 2 ms
+_FEATURES = 22  # that nu = 1 is worth in this: libsvm then computes more columns of the kernel
 _FIRST_VALUES = 1e7  # of the kernel of the first candidates, 76 MiB, up to which they were faster than the dual solver
 _WORK_OF_LIBSVM = 4e8  # nu n^2 (d + 40) from which the dual solver was faster, some tenths of a second
 
