@@ -160,7 +160,7 @@ def _take(X, rows):
 
 
 def _refuse_degenerate(X):
-    if all(np.array_equal(X[0], row) for row in X[1:]):
+    if np.array_equal(X[0], X[1]) and (X[0] == X).all():
         raise ValueError(
             f"All {len(X)} majority rows of X are identical, expected at least two that differ; check how X was read."
         )

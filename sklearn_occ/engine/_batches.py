@@ -69,7 +69,7 @@ class ResidentBatches:
             if order is None:
                 yield self.X[spans[0][0] : spans[-1][1]], None
             else:
-                yield self.X, _numbers(spans)[order].to(self.X.device)
+                yield self.X, _numbers(spans, order).to(self.X.device)
 
     def _plan(self):
         """Yield for each buffer the spans of row numbers in it, and the order of its rows (None: as they are)."""
@@ -96,7 +96,7 @@ class ResidentBatches:
 
     def row_order(self):
         """Numbers of the rows in the order of one pass."""
-        return torch.cat([_numbers(spans)[order] for spans, order in self._plan()])
+        return torch.cat([_numbers(spans, order) for spans, order in self._plan()])
 
 
 class StackedBatches(ResidentBatches):
@@ -126,8 +126,11 @@ class StackedBatches(ResidentBatches):
             yield from as_network_input(self.X[orders[:, start:stop]]).split(self.batch_size, dim=1)
 
 
-def _numbers(spans):
-    return torch.cat([torch.arange(*span) for span in spans])
+def _numbers(spans, order):
+    """Numbers of the rows of the spans, in that order of their places in them."""
+    if len(spans) == 1 and not spans[0][0]:
+        return order
+    return torch.cat([torch.arange(*span) for span in spans])[order]
 
 
 def _shuffled_spans(n_rows, block_size, buffer_size, generator):

@@ -77,7 +77,7 @@ class Kernel:
         """Features of the other side, from those of `left`."""
         if self.name == "linear" or self.is_direct:
             return left
-        features = left * self.gamma * (2 if self.name == "rbf" else 1)
+        features = left * (self.gamma * (2 if self.name == "rbf" else 1))
         features[:, -2] = 1
         features[:, -1] = left[:, -2] if self.name == "rbf" else 0
         return features
@@ -140,6 +140,14 @@ class KernelMatrix:
         """`K[rows][:, rows]`, float64."""
         left = self._features[rows]
         return self.kernel.values(left, self.kernel.right(left)).cpu().numpy()
+
+    def columns(self, rows):
+        """`K[:, rows]`, transposed: float64 (m, n)."""
+        return self.kernel.values(self.kernel.right(self._features[rows]), self._features).cpu().numpy()
+
+    def exponents(self):
+        """`gamma ||x - origin||^2` of each row, for the kernel "rbf" as a product: float64 (n,)."""
+        return -self._features[:, -2].cpu().numpy()
 
     def diagonal(self):
         """`K[i, i]`: float64 (n,)."""

@@ -14,12 +14,14 @@ from .._contract import BaseOneClass
 from .._device import available_device
 from .._docstrings import with_shared_docs
 from .._warning import warn
+from ._candidates import n_first_candidates, solve_on_candidates
 from ._dual import solve_dual
 from ._kernels import Kernel, KernelMatrix, PrecomputedMatrix, expansion, rows_as_vectors, spread
 
 _PAIRS = 1000, 0.5  # in all and for each row, after which "auto" leaves a problem to libsvm
-_ROWS_AT_ONCE = 500, 2048  # below, nothing is gained; the kernel of the most takes 32 MiB
-_LEAST_NU_AT_ONCE = 0.1  # from which libsvm, which computes column by column, needs a large part of the kernel
+_WORK_OF_CANDIDATES = 2e7  # n^2 (d + 22 nu) from which they gained more than the rounds cost, about 2 ms
+_FEATURES = 22  # that nu = 1 is worth in this: libsvm then computes more columns of the kernel
+_FIRST_VALUES = 1e7  # of the kernel of the first candidates, 76 MiB, up to which they were faster than the dual solver
 _WORK_OF_LIBSVM = 4e8  # nu n^2 (d + 40) from which the dual solver was faster, some tenths of a second
 
 
@@ -57,15 +59,17 @@ class OCSVM(BaseOneClass):
         `OneClassSVM`. Both have the same stopping rule, and where the kernel is positive definite the same solution;
         the sigmoid kernel is not, and then each finds a point where the rule holds. "auto" takes "dual" for the
         kernel "rbf" and many rows, and for a warm start, and begins anew with libsvm where the rule is not met after
-        half as many pairs as there are rows, as with narrow kernels. Of 500 to 2048 rows, "rbf" and nu of 0.1 or more
-        it computes the whole kernel as one product of matrices and gives it to libsvm, whose own differs by rounding.
+        half as many pairs as there are rows, as with narrow kernels. Where some thousands of rows, or a small nu, leave
+        few support vectors to be found, it lets libsvm solve for candidates alone, adds those of the other rows that
+        break the stopping rule, and ends where none does; with `max_iter` it leaves all to "dual" and libsvm.
     tol : float, default=1e-3
-        Tolerance of the solver's stopping rule, in units of the score; "dual" takes at most 1e-4 of the largest score,
-        and leaves differences that are no more than rounding.
+        Tolerance of the solver's stopping rule, in units of the score; "dual" and "auto" with candidates take at most
+        1e-4 of the largest score, and "dual" leaves differences that are no more than rounding.
     shrinking : bool, default=True
         Whether libsvm leaves out rows that have reached a bound.
     cache_size : float, default=200
-        Memory in MB: of the kernel of the rows that "dual" or "auto" solve at once, of libsvm's kernel cache.
+        Memory in MB: of the kernel of the rows that "dual" solves at once, of that of the candidates with all rows, of
+        libsvm's kernel cache.
     max_iter : int, default=-1
         Limit on the solver's iterations; -1 sets none for libsvm, and for "dual" 200 000, or 100 for each row if
         that is more. A `ConvergenceWarning` says where it was met.
@@ -195,8 +199,10 @@ class OCSVM(BaseOneClass):
             self._last_solution = None
         if self.nu == 1:
             return self._weigh_all_rows(rows)
-        if self.solver == "auto" and self._is_worth_whole_kernel(len(rows)):
-            return self._solve_by_libsvm(rows, KernelMatrix(self._kernel(), rows).block(slice(None)))
+        if self.solver == "auto" and self._is_worth_candidates(*rows.shape):
+            solution = self._solve_on_candidates(rows)
+            if solution is not None:
+                return self._take(rows, solution)
         if self.solver == "libsvm" or (self.solver == "auto" and not self._is_worth_dual(*rows.shape)):
             return self._solve_by_libsvm(rows)
         return self._solve_dual(rows)
@@ -212,14 +218,19 @@ class OCSVM(BaseOneClass):
     def _keeps_seed(self):
         return self.warm_start and hasattr(self, "_seed") and not isinstance(self.random_state, Integral)
 
-    def _is_worth_whole_kernel(self, n_rows):
-        least, most = _ROWS_AT_ONCE
-        fits = least <= n_rows <= min(most, (self.cache_size * 2**20 / 8) ** 0.5)
-        is_product = self.kernel == "rbf" and not self._kernel().is_direct
-        return is_product and not self.warm_start and self.nu >= _LEAST_NU_AT_ONCE and fits
+    def _is_worth_candidates(self, n_rows, n_features):
+        may_be = self.kernel == "rbf" and not self._kernel().is_direct and not self.warm_start and self.max_iter == -1
+        is_enough = n_rows**2 * (n_features + _FEATURES * self.nu) > _WORK_OF_CANDIDATES
+        return may_be and is_enough and n_rows * n_first_candidates(n_rows, self.nu) <= _FIRST_VALUES
 
     def _is_worth_dual(self, n_rows, n_features):
         return self.warm_start or (self.kernel == "rbf" and self.nu * n_rows**2 * (n_features + 40) > _WORK_OF_LIBSVM)
+
+    def _solve_on_candidates(self, rows):
+        matrix, most = KernelMatrix(self._kernel(), rows), self.cache_size * 2**20 / 8
+        return solve_on_candidates(
+            matrix, self.nu, self._libsvm("precomputed"), most_first=min(_FIRST_VALUES, most), most=most
+        )
 
     def _solve_dual(self, rows):
         matrix = PrecomputedMatrix(rows) if self.kernel == "precomputed" else KernelMatrix(self._kernel(), rows)
@@ -243,6 +254,9 @@ class OCSVM(BaseOneClass):
             )
         if self.warm_start:
             self._last_solution = rows_are, kernel_is, solution
+        return self._take(rows, solution)
+
+    def _take(self, rows, solution):
         used = np.flatnonzero(solution.alpha)
         self.support_ = self._training_rows[used]
         self.support_vectors_ = np.empty((0, 0)) if self.kernel == "precomputed" else rows[used]
@@ -251,10 +265,9 @@ class OCSVM(BaseOneClass):
         self._rho = solution.rho
         return solution.gradient if self.contamination == "auto" else None  # else a threshold may be a row's very score
 
-    def _solve_by_libsvm(self, rows, values=None):
-        """Solve by libsvm, which gets the kernel of the rows where its `values` are known."""
+    def _libsvm(self, kernel):
         solver = OneClassSVM(
-            kernel=self.kernel if values is None else "precomputed",
+            kernel=kernel,
             gamma=self._gamma,
             nu=self.nu,
             degree=self.degree,
@@ -265,15 +278,15 @@ class OCSVM(BaseOneClass):
             max_iter=self.max_iter,
         )
         solver.random_state = self._seed  # no parameter, and without effect: else fit draws from NumPy's generator
-        solver.fit(rows if values is None else values)
+        return solver
+
+    def _solve_by_libsvm(self, rows):
+        solver = self._libsvm(self.kernel).fit(rows)
         self.support_ = self._training_rows[solver.support_]
-        self.support_vectors_ = solver.support_vectors_ if values is None else rows[solver.support_]
+        self.support_vectors_ = solver.support_vectors_
         self.dual_coef_ = solver.dual_coef_
         self.n_iter_ = solver.n_iter_
         self._rho = float(solver.offset_[0])
-        if values is None or self.contamination != "auto":
-            return None
-        return PrecomputedMatrix(values).times(solver.support_, solver.dual_coef_[0])
 
     def _weigh_all_rows(self, rows):
         # nu = 1 leaves one solution, alpha_i = 1, for which no finite rho is the best; its limit is the highest score.
