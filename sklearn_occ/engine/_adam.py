@@ -1,14 +1,16 @@
 """FusedAdam: torch's fused Adam with less Python around the kernel."""
 
 import torch
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 
 class FusedAdam(torch.optim.Adam):
     """`torch.optim.Adam(fused=True)`, bit for bit, with a shorter way to the kernel.
 
-    torch looks up options, groups tensors by device and checks them in every step; all parameters of a net lie on one
-    device and have one dtype, so the kernel is called directly. State, hooks, learning-rate schedules and state dicts
-    are those of `torch.optim.Adam`.
+    torch looks up options, groups tensors by device and checks them in every step, which it also names for a profiler;
+    all parameters of a net lie on one device and have one dtype, so the kernel is called directly, by way of torch's
+    wrapper only where hooks are registered. State, hooks, learning-rate schedules and state dicts are those of
+    `torch.optim.Adam`.
 
     Parameters
     ----------
@@ -30,9 +32,24 @@ class FusedAdam(torch.optim.Adam):
                 parameter.grad = None
         return None
 
-    @torch.no_grad()
     def step(self, closure=None):
         """Make one step for all parameters with a gradient; return what `closure` returned, which is called before."""
+        return self._step_with_hooks(closure) if self.has_hooks else self._step(closure)
+
+    step.hooked = True  # else torch wraps it itself
+
+    @property
+    def has_hooks(self):
+        """Whether code of a user's is called before or after a step."""
+        return bool(
+            self._optimizer_step_pre_hooks
+            or self._optimizer_step_post_hooks
+            or _global_optimizer_pre_hooks
+            or _global_optimizer_post_hooks
+        )
+
+    @torch.no_grad()
+    def _step(self, closure):
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -45,6 +62,8 @@ class FusedAdam(torch.optim.Adam):
             if operands[0]:
                 self._call_kernel(group, operands)
         return loss
+
+    _step_with_hooks = torch.optim.Optimizer.profile_hook_step(_step)
 
     def _operands(self, group):
         """Parameters, gradients, moments and step counts; None where torch has to set some up."""

@@ -250,8 +250,7 @@ def _kind_of(arg):
 
 def _is_recorded(optimizer):
     """Whether its step is part of a recording: that of our Adam, unless code of a user's hangs on it."""
-    hooks = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
-    return isinstance(optimizer, FusedAdam) and not any(getattr(optimizer, name) for name in hooks)
+    return isinstance(optimizer, FusedAdam) and not optimizer.has_hooks
 
 
 def _recorded_options(optimizer):

@@ -1,8 +1,11 @@
 """FusedAdam is torch's Adam to the bit."""
 
+import warnings
+
 import pytest
 import torch
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from sklearn_occ.engine._adam import FusedAdam
 
@@ -73,3 +76,37 @@ def test_a_closure():
 
     losses = [optimizer.step(closure).item() for _ in range(3)]
     assert losses == sorted(losses, reverse=True)
+
+
+@pytest.mark.parametrize("is_global", [False, True])
+def test_hooks_are_called_once_a_step(is_global):
+    parameter, calls = nn.Parameter(torch.ones(3)), []
+    optimizer = FusedAdam([parameter], lr=0.1)
+    if is_global:
+        before, after = register_optimizer_step_pre_hook, register_optimizer_step_post_hook
+    else:
+        before, after = optimizer.register_step_pre_hook, optimizer.register_step_post_hook
+    handles = [
+        before(lambda *args: calls.append(("before", parameter[0].item()))),
+        after(lambda *args: calls.append(("after", parameter[0].item()))),
+    ]
+    parameter.grad = torch.ones(3)
+    optimizer.step()
+    for handle in handles:
+        handle.remove()
+    optimizer.step()
+    assert [name for name, _ in calls] == ["before", "after"]
+    assert calls[0][1] == 1.0 and calls[1][1] == pytest.approx(0.9)
+    assert parameter[0].item() == pytest.approx(0.8, abs=1e-3)
+
+
+def test_a_schedule_sees_the_steps():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of torch, where it believes that no step was made before the schedule's
+        parameter = nn.Parameter(torch.ones(3))
+        optimizer = FusedAdam([parameter], lr=0.1)
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+        parameter.grad = torch.ones(3)
+        optimizer.step()
+        scheduler.step()
+    assert optimizer.param_groups[0]["lr"] == 0.05
