@@ -33,7 +33,7 @@ SETTINGS = [  # network, rows, features, batch size, aim: at least this times fa
     ("default", 5000, 784, 256, None),
     ("default", 20_000, 20, 128, None),
 ]
-AIM_LOOP = 1.25
+AIM_LOOP = 1.15
 REPEATS = 5
 EPOCHS = 6
 
