@@ -13,11 +13,19 @@ from sklearn_occ import OCSVM, AlignedDetector, AnoGAN, DeepSVDD, PCAReconstruct
 from sklearn_occ.preprocessing import ImageScaler
 
 AUTOENCODERS = ["CAE", "SAE", "ConOCC", "ConOCC-joint", "DAGMM", "VAE", "CascadeVAE", "CVAD"]
-RECONSTRUCTING = ["PCAReconstruction", *AUTOENCODERS, "AnoGAN", "GANomaly", "FAnoGAN"]
+RECONSTRUCTING = ["PCAReconstruction", *AUTOENCODERS, "DenoisingAutoencoder", "AnoGAN", "GANomaly", "FAnoGAN"]
 HYPERSPHERES = ["DeepSVDD", "DeepSVDD-soft"]
 WITH_MAP = [*RECONSTRUCTING, "PatchAutoencoder", *HYPERSPHERES, "SeedEnsemble", "SeedEnsemble-score", "AlignedDetector"]
 IN_FLOAT64 = (PCAReconstruction, AlignedDetector, AnoGAN, DeepSVDD)
-SCORED_BY_SQUARED_ERROR = ["PCAReconstruction", "CAE", "SAE", "ConOCC-joint", "VAE", "CascadeVAE"]
+SCORED_BY_SQUARED_ERROR = [
+    "PCAReconstruction",
+    "CAE",
+    "SAE",
+    "ConOCC-joint",
+    "DenoisingAutoencoder",
+    "VAE",
+    "CascadeVAE",
+]
 
 
 @pytest.fixture(params=WITH_MAP)
