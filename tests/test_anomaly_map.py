@@ -152,6 +152,16 @@ def test_the_squared_error_is_that_of_the_reconstruction(make_reconstructing, bl
         occ.anomaly_map(X, kind="absolute")
 
 
+def test_what_is_brighter_and_what_is_darker_make_the_squared_error(make_reconstructing, blobs):
+    X = blobs(30, channels=2) / 255
+    occ = make_reconstructing().fit(X)
+    difference = X - occ.reconstruct(X)
+    brighter, darker = (occ.anomaly_map(X, kind=kind) for kind in ("brighter", "darker"))
+    assert_close(brighter, (np.where(difference > 0, difference, 0) ** 2).mean(1))
+    assert_close(darker, (np.where(difference < 0, difference, 0) ** 2).mean(1))
+    np.testing.assert_allclose(brighter + darker, occ.anomaly_map(X), rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", SCORED_BY_SQUARED_ERROR)
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 @pytest.mark.parametrize("channels", [None, 3])
