@@ -23,8 +23,8 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
     The sums run over the pixels of all channels (the features of a table), of which `s` is one number a channel (a
     feature). The noise of an image is a grid of independent standard normal numbers, `noise_size` pixels from one to
     the next, enlarged bilinearly and moved by a random offset of up to a cell, with a grid of its own for each image,
-    channel and step (`nn.coarse_noise`). Its standard deviation is 1 on a node of the grid and 2/3 on average over the
-    pixels. The noise of a table is independent in each feature, with standard deviation 1.
+    channel and step (`nn.coarse_noise`). Its variance is 1 on a node of the grid, 4/9 on average over the pixels. The
+    noise of a table is independent in each feature, with standard deviation 1.
 
     The network that minimises the loss gives `E[x | x + n]`: how much of what it sees is more likely noise than part of
     a normal row. A lesion of the size and height of the noise is therefore taken away, although the network, unlike an
@@ -33,10 +33,12 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
     Parameters
     ----------
     noise_level : float, default=0.6
-        Standard deviation of the numbers of the grid, in standard deviations of the training rows.
+        Standard deviation of the numbers of the grid, in standard deviations of the training rows: about the height of
+        what should be found.
     noise_size : float or tuple (smallest, largest), default=(2, 8)
-        Cells of the grid in pixels, at least 1: about as large as what should be found. Of a range, the logarithm is
-        drawn uniformly for each image. Not used for tables.
+        Cells of the grid in pixels, at least 1; the default was best for spots of 2 to 3 pixels and blobs of 10 to 20,
+        so larger lesions want larger cells. Of a range, the logarithm is drawn uniformly for each image. Not used for
+        tables.
     network : torch.nn.Module or callable, default=None
         A module (b, *shape) -> (b, *shape), which is copied and keeps its weights, or a factory `network(shape)` that
         returns one; shape is (C, H, W), or (n_features,) for a table. It ends without an activation. None: for
