@@ -19,7 +19,19 @@ from sklearn_occ.metrics import aupr_score
 from sklearn_occ.pipelines._baselines import BASELINES
 
 PAPER = ("OCSVM", "C-OCSVM", "DAGMM", "D-SVDD", "AnoGAN", "SAE", "CAE", "ConOCC")  # in the order of its table 2
-OURS = (*PAPER, "PCAReconstruction", "AEGMM", "VAE", "CascadeVAE", "CVAD", "TEND", "ICS", "GANomaly", "FAnoGAN")
+OURS = (
+    *PAPER,
+    "PCAReconstruction",
+    "AEGMM",
+    "VAE",
+    "CascadeVAE",
+    "CVAD",
+    "TEND",
+    "ICS",
+    "GANomaly",
+    "FAnoGAN",
+    "DenoisingAutoencoder",
+)
 SCIKIT_LEARN = ("OneClassSVM", "IsolationForest", "LocalOutlierFactor")
 PYOD = ("PyOD AutoEncoder", "PyOD DeepSVDD", "PyOD AnoGAN")
 PEERS = ("HOG-OCSVM", "FineHOG-OCSVM", *SCIKIT_LEARN, *PYOD)

@@ -10,7 +10,9 @@ its default contrast, which a human just sees, into the first half of `--test-im
 blurred by `--smoothing` pixels; the trivial ones have no training, their image score is minus the map's maximum.
 `AlignedDetector` then standardises each map, blurred by `--aligned-smoothing` pixels, at its place by the maps of the
 training images left over; in the tail where the lesions are expected (upper: spots and blobs; lower: missing texture)
-or in both.
+or in both. Spots and blobs, which are bright, are also sought in the maps of what is brighter than the reconstruction
+(or than the blurred image) alone, as they are and aligned, where a method has these; their image score is minus the
+map's maximum too, unless they are aligned.
 
 Figures: area under the ROC curve over all pixels of all images (pixel AUROC), the same of precision and recall (AUPR),
 mean overlap of the regions up to 30 % false positives (AUPRO), best Dice, and the AUC of the image scores, images with
@@ -31,7 +33,15 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
-from sklearn_occ import CAE, OCSVM, AlignedDetector, PatchAutoencoder, PatchDetector, PCAReconstruction
+from sklearn_occ import (
+    CAE,
+    OCSVM,
+    AlignedDetector,
+    DenoisingAutoencoder,
+    PatchAutoencoder,
+    PatchDetector,
+    PCAReconstruction,
+)
 from sklearn_occ.datasets import fetch_chest_xray_pneumonia, plant_lesions
 from sklearn_occ.metrics import aupro_score, best_dice_score, pixel_aupr_score, pixel_roc_auc_score
 from sklearn_occ.preprocessing import HOG
@@ -41,7 +51,10 @@ FIGURES = {"pixel AUROC": "pixel_auroc", "AUPR": "aupr", "AUPRO": "aupro", "Dice
 
 
 class TrivialMap(BaseEstimator):
-    """Grey values, or their distance from those of an image blurred by `blur` pixels; scores of maps so smoothed."""
+    """Grey values, or their distance from those of an image blurred by `blur` pixels; scores of maps so smoothed.
+
+    With `kind="brighter"` a distance is 0 where the blurred image is brighter.
+    """
 
     def __init__(self, blur=None, smoothing=0.0):
         self.blur = blur
@@ -53,10 +66,12 @@ class TrivialMap(BaseEstimator):
     def __sklearn_is_fitted__(self):
         return True
 
-    def anomaly_map(self, X, smoothing=0.0):
+    def anomaly_map(self, X, smoothing=0.0, kind=None):
         images = X[:, 0] / 255.0
-        maps = images if self.blur is None else np.abs(images - gaussian_filter(images, (0, self.blur, self.blur)))
-        return gaussian_filter(maps, (0, smoothing, smoothing))
+        if self.blur is not None:
+            images = images - gaussian_filter(images, (0, self.blur, self.blur))
+            images = np.abs(images) if kind is None else np.maximum(images, 0)
+        return gaussian_filter(images, (0, smoothing, smoothing))
 
     def score_samples(self, X):
         return -self.anomaly_map(X, self.smoothing).max(axis=(1, 2))
@@ -68,17 +83,19 @@ PATCH_SCORERS = {
         max_epochs=epochs, channels=16, device=device
     ),
     "CAE, 16 channels": lambda epochs, device: CAE(max_epochs=epochs, channels=16, lr=1e-3, device=device),
+    "DenoisingAutoencoder": lambda epochs, device: DenoisingAutoencoder(max_epochs=epochs, device=device),
     "PCAReconstruction, 150 components": lambda epochs, device: PCAReconstruction(n_components=150),
     "HOG + OCSVM": lambda epochs, device: make_pipeline(HOG(), OCSVM(device=device)),
     "untrained PatchAutoencoder": lambda epochs, device: PatchAutoencoder(max_epochs=1, lr=1e-12, device=device),
 }
 WHOLE = {
+    "DenoisingAutoencoder of whole images": DenoisingAutoencoder(),
     "PCAReconstruction of whole images, 500 components": PCAReconstruction(n_components=500),
     "grey value": TrivialMap(),
     "residual of a Gaussian blur (1 px)": TrivialMap(blur=1),
     "residual of a Gaussian blur (2 px)": TrivialMap(blur=2),
 }
-
+ONE_SIDED = ("HOG + OCSVM", "grey value")  # whose maps have no brighter half
 
 METHODS = (*PATCH_SCORERS, *WHOLE)
 
@@ -99,7 +116,11 @@ def detector_of(cell):
     """The unfitted detector of a cell."""
     if cell["method"] in WHOLE:
         detector = clone(WHOLE[cell["method"]])
-        return detector.set_params(smoothing=cell["smoothing"]) if isinstance(detector, TrivialMap) else detector
+        if isinstance(detector, TrivialMap):
+            return detector.set_params(smoothing=cell["smoothing"])
+        if isinstance(detector, DenoisingAutoencoder):
+            return detector.set_params(max_epochs=cell["epochs"], device=cell["device"], random_state=cell["seed"])
+        return detector
     return PatchDetector(
         PATCH_SCORERS[cell["method"]](cell["epochs"], cell["device"]),
         patch_size=cell["patch_size"],
@@ -118,6 +139,11 @@ def compute(cell, checkpoint):
         tail: AlignedDetector(FrozenEstimator(detector), smoothing=cell["aligned_smoothing"], tail=tail).fit(usual)
         for tail in ("upper", "lower", "both")
     }
+    has_brighter = cell["method"] not in ONE_SIDED
+    if has_brighter:
+        aligned["brighter"] = AlignedDetector(
+            FrozenEstimator(detector), kind="brighter", smoothing=cell["aligned_smoothing"]
+        ).fit(usual)
     half = len(others) // 2
     has_lesion = np.arange(len(others)) < half
     figures, scoring = {}, 0.0
@@ -130,6 +156,13 @@ def compute(cell, checkpoint):
         scoring += time.perf_counter() - started
         for name, occ in (("aligned ", aligned[tail]), ("both tails ", aligned["both"])):
             results[name] = occ.anomaly_map(images), occ.score_samples(images)
+        if has_brighter and tail == "upper":
+            brighter, occ = (
+                detector.anomaly_map(images, kind="brighter", smoothing=cell["smoothing"]),
+                aligned["brighter"],
+            )
+            results["brighter "] = brighter, -np.max(brighter, axis=(1, 2))
+            results["brighter aligned "] = occ.anomaly_map(images), occ.score_samples(images)
         for name, (maps, scores) in results.items():
             found = {
                 "pixel_auroc": pixel_roc_auc_score(masks, maps),
@@ -146,7 +179,7 @@ def compute(cell, checkpoint):
 
 def cells_of(args, method):
     has_patches = method in PATCH_SCORERS
-    trains = method.startswith(("PatchAutoencoder", "CAE"))
+    trains = method.startswith(("PatchAutoencoder", "CAE", "DenoisingAutoencoder"))
     return [
         {
             "experiment": "localization",
@@ -155,7 +188,7 @@ def cells_of(args, method):
             "method": method,
             "seed": seed,
             "epochs": args.epochs if trains else None,
-            "device": args.device if has_patches else "cpu",
+            "device": args.device if has_patches or trains else "cpu",
             **{key: getattr(args, key) if has_patches else None for key in ("patch_size", "stride", "n_patches")},
             **{key: getattr(args, key) for key in ("train_images", "test_images", "smoothing", "aligned_smoothing")},
         }
@@ -175,10 +208,16 @@ def show(args):
             ("", ""),
             ("aligned ", f", aligned, {tail} tail"),
             ("both tails ", ", aligned, both tails"),
+            ("brighter ", ", brighter alone"),
+            ("brighter aligned ", ", brighter alone, aligned"),
         ):
+            if "brighter" in name and tail != "upper":
+                continue
             print(f"\n{kind}{title}")
             rows = []
             for method in args.methods:
+                if "brighter" in name and method in ONE_SIDED:
+                    continue
                 cells = cells_of(args, method)
                 figures = [_cells.figures(cells, args.output, f"{kind} {name}{figure}") for figure in FIGURES.values()]
                 rows.append([method, *(_cells.mean_std(values, args.seeds) for values in figures)])

@@ -5,7 +5,7 @@ from .density import AEGMM, DAGMM
 from .ensemble import SeedEnsemble
 from .hypersphere import DeepSVDD
 from .localization import AlignedDetector, PatchDetector
-from .reconstruction import CAE, SAE, ConOCC, PatchAutoencoder, PCAReconstruction
+from .reconstruction import CAE, SAE, ConOCC, DenoisingAutoencoder, PatchAutoencoder, PCAReconstruction
 from .self_supervised import TEND
 from .splitting import IntraClassSplitting
 from .svm import COCSVM, OCSVM
@@ -27,6 +27,7 @@ __all__ = [
     "CascadeVAE",
     "ConOCC",
     "DeepSVDD",
+    "DenoisingAutoencoder",
     "FAnoGAN",
     "GANomaly",
     "IntraClassSplitting",

@@ -14,6 +14,11 @@ from ._input import as_float
 from .nn import StructuralSimilarity
 
 SMOOTHING = [Interval(Real, 0, None, closed="left")]
+_OF_DIFFERENCE = {  # of x - x'
+    "squared_error": np.square,
+    "brighter": lambda difference: np.square(np.maximum(difference, 0)),
+    "darker": lambda difference: np.square(np.minimum(difference, 0)),
+}
 _BLOCK_VALUES = 2**22  # 32 MiB of float64; its power of 2 rows are a multiple of the blocks that networks run in
 
 
@@ -26,7 +31,7 @@ class ReconstructionMapMixin:
 
     @with_shared_docs
     @validate_params(
-        {"kind": [StrOptions({"squared_error", "ssim"})], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True
+        {"kind": [StrOptions({*_OF_DIFFERENCE, "ssim"})], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True
     )
     def anomaly_map(self, X, *, kind="squared_error", smoothing=0.0):
         """Where each image differs from its reconstruction `x'`, higher = more anomalous.
@@ -34,11 +39,16 @@ class ReconstructionMapMixin:
         ::
 
             "squared_error"   mean over the channels of (x' - x)^2           squared units of X, at least 0
+            "brighter"        mean over the channels of max(0, x - x')^2     the same
+            "darker"          mean over the channels of max(0, x' - x)^2     the same
             "ssim"            1 - mean over the channels of SSIM(x', x)      in [0, 2], no unit
 
+        "brighter" and "darker" add up to the squared error. Where lesions are known to be bright, the first leaves out
+        what is too dark, and half of what is unlike the reconstruction by chance.
+
         The mean of a map of squared errors over its pixels, smoothed or not, is minus the score wherever the score is
-        that of the reconstruction: `CAE`, `SAE`, `PCAReconstruction`, `VAE`, `CascadeVAE`,
-        and `ConOCC(score_function="reconstruction")`.
+        that of the reconstruction: `CAE`, `SAE`, `PCAReconstruction`, `DenoisingAutoencoder`, `VAE`, `CascadeVAE`, and
+        `ConOCC(score_function="reconstruction")`.
         The mean of the inner part of a map of "ssim" is 1 minus the score of `CAE(score_function="ssim")`.
 
         SSIM, the structural similarity, compares mean, contrast and structure in Gaussian windows with a sigma of 1.5
@@ -48,7 +58,7 @@ class ReconstructionMapMixin:
         Parameters
         ----------
         {images to map}
-        kind : {"squared_error", "ssim"}, default="squared_error"
+        kind : {"squared_error", "brighter", "darker", "ssim"}, default="squared_error"
             See above.
         smoothing : float, default=0.0
             Sigma, in pixels, of a Gaussian blur of each map; 0 is none. It leaves the mean of a map as it is.
@@ -75,7 +85,7 @@ class ReconstructionMapMixin:
             x = as_float(images).astype(np.float64)
             made = self._reconstructed(images).reshape(x.shape)
             of_channels = (
-                np.square(made - x) if kind == "squared_error" else _dissimilarity(made, x, self._fitted_range)
+                _dissimilarity(made, x, self._fitted_range) if kind == "ssim" else _OF_DIFFERENCE[kind](x - made)
             )
             return of_channels.mean(axis=1)
 

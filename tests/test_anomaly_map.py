@@ -13,11 +13,19 @@ from sklearn_occ import OCSVM, AlignedDetector, AnoGAN, DeepSVDD, PCAReconstruct
 from sklearn_occ.preprocessing import ImageScaler
 
 AUTOENCODERS = ["CAE", "SAE", "ConOCC", "ConOCC-joint", "DAGMM", "VAE", "CascadeVAE", "CVAD"]
-RECONSTRUCTING = ["PCAReconstruction", *AUTOENCODERS, "AnoGAN", "GANomaly", "FAnoGAN"]
+RECONSTRUCTING = ["PCAReconstruction", *AUTOENCODERS, "DenoisingAutoencoder", "AnoGAN", "GANomaly", "FAnoGAN"]
 HYPERSPHERES = ["DeepSVDD", "DeepSVDD-soft"]
 WITH_MAP = [*RECONSTRUCTING, "PatchAutoencoder", *HYPERSPHERES, "SeedEnsemble", "SeedEnsemble-score", "AlignedDetector"]
 IN_FLOAT64 = (PCAReconstruction, AlignedDetector, AnoGAN, DeepSVDD)
-SCORED_BY_SQUARED_ERROR = ["PCAReconstruction", "CAE", "SAE", "ConOCC-joint", "VAE", "CascadeVAE"]
+SCORED_BY_SQUARED_ERROR = [
+    "PCAReconstruction",
+    "CAE",
+    "SAE",
+    "ConOCC-joint",
+    "DenoisingAutoencoder",
+    "VAE",
+    "CascadeVAE",
+]
 
 
 @pytest.fixture(params=WITH_MAP)
@@ -142,6 +150,16 @@ def test_the_squared_error_is_that_of_the_reconstruction(make_reconstructing, bl
     assert_close(occ.anomaly_map(X), ((occ.reconstruct(X) - X) ** 2).mean(1))
     with pytest.raises(ValueError, match="'kind' parameter"):
         occ.anomaly_map(X, kind="absolute")
+
+
+def test_what_is_brighter_and_what_is_darker_make_the_squared_error(make_reconstructing, blobs):
+    X = blobs(30, channels=2) / 255
+    occ = make_reconstructing().fit(X)
+    difference = X - occ.reconstruct(X)
+    brighter, darker = (occ.anomaly_map(X, kind=kind) for kind in ("brighter", "darker"))
+    assert_close(brighter, (np.where(difference > 0, difference, 0) ** 2).mean(1))
+    assert_close(darker, (np.where(difference < 0, difference, 0) ** 2).mean(1))
+    np.testing.assert_allclose(brighter + darker, occ.anomaly_map(X), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", SCORED_BY_SQUARED_ERROR)

@@ -182,6 +182,7 @@ def test_any_size(make, blobs, size, channels):
     assert np.isfinite(occ.score_samples(X)).all()
     if hasattr(occ, "reconstruct"):
         assert occ.reconstruct(X).shape == X.shape
+    if hasattr(occ, "inverse_transform"):
         assert occ.inverse_transform(occ.transform(X)).shape == X.shape
 
 
@@ -207,7 +208,8 @@ def test_deep_attributes(make_deep, blobs):
     assert deep.net_.epochs_["train"] == deep.max_epochs
     assert deep.output_activation_ == "sigmoid"
     coder = occ if hasattr(occ, "transform") else deep
-    assert coder.n_components_ == coder.transform(blobs(3)).shape[1]
+    if hasattr(coder, "transform"):
+        assert coder.n_components_ == coder.transform(blobs(3)).shape[1]
 
 
 def test_pickles_hold_no_data(make_deep, blobs):

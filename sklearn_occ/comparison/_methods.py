@@ -9,7 +9,7 @@ from ..density import AEGMM, DAGMM
 from ..engine import BaseDeepOneClass
 from ..hypersphere import DeepSVDD
 from ..pipelines._baselines import BASELINES
-from ..reconstruction import CAE, SAE, ConOCC, PCAReconstruction
+from ..reconstruction import CAE, SAE, ConOCC, DenoisingAutoencoder, PCAReconstruction
 from ..self_supervised import TEND
 from ..splitting import IntraClassSplitting
 from ..svm import COCSVM, OCSVM
@@ -33,6 +33,7 @@ METHODS = {
     "CAE": lambda seed, network: CAE(random_state=seed, **network),
     "SAE": lambda seed, network: SAE(random_state=seed, **network),
     "ConOCC": lambda seed, network: ConOCC(random_state=seed, **network),
+    "DenoisingAutoencoder": lambda seed, network: DenoisingAutoencoder(random_state=seed, **network),
     "IntraClassSplitting": lambda seed, network: IntraClassSplitting(random_state=seed, **network),
     **{name: lambda seed, network, make=make: make(random_state=seed) for name, make in BASELINES.items()},
 }

@@ -8,9 +8,17 @@ from ._codes import BaseCodes, DecodingMixin, EncodingMixin
 from ._deep import BaseDeepOneClass
 from ._drawing import DrawingNet
 from ._net import LAST_STAGE, OneClassNet
+from ._rows import BaseRowMaker, ReconstructingMixin
 from ._seeding import RandomStream
 from ._stacked import StackingError, fit_stacked, runs_on_cuda
-from ._statistics import LEAST_DISTINCT, all_codes, count_distinct, reconstructed_variance, total_variance
+from ._statistics import (
+    LEAST_DISTINCT,
+    all_codes,
+    count_distinct,
+    mean_and_deviation,
+    reconstructed_variance,
+    total_variance,
+)
 from ._streaming import HostRows
 
 __all__ = [
@@ -21,6 +29,7 @@ __all__ = [
     "BaseCodes",
     "BaseDeepOneClass",
     "BaseReconstruction",
+    "BaseRowMaker",
     "DecodingMixin",
     "DrawingNet",
     "EncodingMixin",
@@ -28,12 +37,14 @@ __all__ = [
     "HostRows",
     "OneClassNet",
     "RandomStream",
+    "ReconstructingMixin",
     "ResidentBatches",
     "StackingError",
     "all_codes",
     "as_network_input",
     "count_distinct",
     "fit_stacked",
+    "mean_and_deviation",
     "reconstructed_variance",
     "runs_on_cuda",
     "total_variance",

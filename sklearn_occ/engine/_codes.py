@@ -4,16 +4,14 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted
-from torch import nn
 
-from .._anomaly_map import ReconstructionMapMixin
-from .._input import as_array, float_dtype
-from ._deep import BaseDeepOneClass
+from .._input import float_dtype
+from ._rows import BaseRowMaker, ReconstructingMixin
 
 
-class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDeepOneClass):
+class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRowMaker):
     """Detector with codes of `n_components_` numbers, and a network that makes rows of them.
 
     A subclass writes `_codes(rows)`, float64 codes of rows that were validated, or `transform(X)` itself, and sets
@@ -21,17 +19,13 @@ class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDeepOneCl
     """
 
     _parameter_constraints: dict = {
-        **BaseDeepOneClass._parameter_constraints,
+        **BaseRowMaker._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "channels": [Interval(Integral, 1, None, closed="left")],
-        "output_activation": [StrOptions({"auto", "sigmoid", "linear"})],
     }
 
-    def __init__(self, *, n_components, channels, output_activation, **engine):
-        super().__init__(**engine)
+    def __init__(self, *, n_components, **rows_and_engine):
+        super().__init__(**rows_and_engine)
         self.n_components = n_components
-        self.channels = channels
-        self.output_activation = output_activation
 
     def transform(self, X):
         """Codes of the rows, `z = E(x)`; the mean where the encoder gives a distribution.
@@ -50,23 +44,6 @@ class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDeepOneCl
         X = self._read_X(X, reset=False)
         return self._codes(X).astype(float_dtype(X), copy=False)
 
-    def _prepare(self, X):
-        if self.output_activation != "auto":
-            self.output_activation_ = self.output_activation
-        elif self.image_shape_ is None:
-            self.output_activation_ = "linear"
-        else:
-            bounded = X.dtype == np.uint8 or (X.min() >= 0 and X.max() <= 1)
-            self.output_activation_ = "sigmoid" if bounded else "linear"
-
-    def _make_output_activation(self):
-        return nn.Sigmoid() if self.output_activation_ == "sigmoid" else None
-
-    @property
-    def _shape_of_rows(self):
-        """`(C, H, W)`, or `(n_features,)` of a table."""
-        return self.image_shape_ or (self.n_features_in_,)
-
     @property
     def _n_features_out(self):
         return self.n_components_
@@ -84,11 +61,8 @@ class EncodingMixin:
         return self._evaluate(rows, lambda code, x: code, module=self.net_.module_.encoder)
 
 
-class DecodingMixin(ReconstructionMapMixin):
-    """The way back for a detector that names its `_decoder`, a module from codes to rows.
-
-    A subclass writes `_reconstructed(rows)`, floats, where a reconstruction is not the first output of its module.
-    """
+class DecodingMixin(ReconstructingMixin):
+    """The way back for a detector that names its `_decoder`, a module from codes to rows."""
 
     def inverse_transform(self, X):
         """Rows from codes, `D(z)`.
@@ -113,23 +87,3 @@ class DecodingMixin(ReconstructionMapMixin):
             )
         rows = self._evaluate(codes, lambda outputs, z: outputs, module=self._decoder)
         return rows.reshape(len(codes), *self._row_shape).astype(codes.dtype, copy=False)
-
-    def reconstruct(self, X):
-        """What is made of each row by way of its code, `D(z(x))`, in the layout of X.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
-
-        Returns
-        -------
-        reconstruction : ndarray of the shape of X
-            In the precision of X; float32 in [0, 1] for uint8 images.
-        """
-        check_is_fitted(self)
-        rows = self._read_X(X, reset=False)
-        return self._reconstructed(rows).astype(float_dtype(rows), copy=False).reshape(as_array(X).shape)
-
-    def _reconstructed(self, rows):
-        return self._evaluate(rows, lambda outputs, x: outputs[0])

@@ -28,6 +28,20 @@ def reconstructed_variance(net, X):
     return total_variance(outputs[0] for outputs, _ in net.sweep(X))
 
 
+def mean_and_deviation(batches):
+    """Mean and standard deviation of each feature, or channel over its pixels, float64 (n_features,) or (C,).
+
+    Two passes over `batches`, which gives (x, ...) with x of shape (b, n_features) or (b, C, H, W) in either.
+    """
+
+    def mean_of(values):
+        sums, counts = zip(*((v.sum(1), v.shape[1]) for v in values), strict=True)
+        return sum(sums) / sum(counts)
+
+    mean = mean_of(_of_channels(x) for x, *_ in batches)
+    return mean, mean_of((_of_channels(x) - mean[:, None]).square() for x, *_ in batches).sqrt()
+
+
 def count_distinct(batches):
     """Count the different rows among float32 rows that come in batches, (b, ...) each.
 
@@ -42,3 +56,8 @@ def count_distinct(batches):
             factors = torch.randint(limits.min, limits.max, bits.shape[1:], generator=generator).to(bits.device)
         sums.append((bits * factors).sum(1))
     return len(torch.cat(sums).unique())
+
+
+def _of_channels(x):
+    """Values of each feature, or channel, float64 (n_features, b) or (C, b * H * W)."""
+    return x.double().transpose(0, 1).flatten(1)

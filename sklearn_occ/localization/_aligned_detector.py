@@ -54,6 +54,9 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         estimator's. One that is fitted already goes in as `FrozenEstimator(detector)` of scikit-learn; `fit` then wants
         other rows than it was trained on, or their maps and scores are not those of new rows. For a table it has to
         have `reconstruct`.
+    kind : str, default=None
+        Kind of the detector's map, as its `anomaly_map` takes it: "brighter" where lesions are known to be bright. None
+        is its default. Not used for tables.
     smoothing : float, default=2.0
         Standard deviation in pixels of the Gaussian blur of m.
     tail : {"upper", "lower", "both"}, default="upper"
@@ -100,6 +103,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
     _parameter_constraints: dict = {
         **BaseOneClass._parameter_constraints,
         "estimator": [HasMethods(["fit", "anomaly_map"]), None],
+        "kind": [str, None],
         "smoothing": SMOOTHING,
         "tail": [StrOptions({"upper", "lower", "both"})],
         "top_fraction": [Interval(Real, 0, 1, closed="right")],
@@ -110,6 +114,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         self,
         estimator=None,
         *,
+        kind=None,
         smoothing=2.0,
         tail="upper",
         top_fraction=0.01,
@@ -121,6 +126,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         random_state=None,
     ):
         self.estimator = estimator
+        self.kind = kind
         self.smoothing = smoothing
         self.tail = tail
         self.top_fraction = top_fraction
@@ -168,7 +174,8 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
                     "cv=None, or add rows."
                 )
         seed_unset(detector, lambda: random.randint(LARGEST_SEED))
-        self._smoothing, self._tail, self._top_fraction = self.smoothing, self.tail, self.top_fraction
+        self._of_map = {"smoothing": self.smoothing, **({} if self.kind is None else {"kind": self.kind})}
+        self._tail, self._top_fraction = self.tail, self.top_fraction
         self.estimator_ = _fitted(detector, X)
         maps = self._raw_maps(self.estimator_, X) if folds is None else self._left_out_maps(detector, X, folds)
         self.map_mean_, self.map_scale_ = _usual(_checked(maps, X), None if self.image_shape_ else X)
@@ -203,7 +210,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
             rows = X.astype(np.float64)
             with np.errstate(over="ignore", invalid="ignore"):
                 return np.square(detector.reconstruct(rows) - rows)
-        maps = detector.anomaly_map(X, smoothing=self._smoothing)
+        maps = detector.anomaly_map(X, **self._of_map)
         if any(one is None for one in maps):
             raise ValueError(
                 f"{type(detector).__name__} skipped an image, which so has no map; set its on_error='raise', which "

@@ -23,7 +23,11 @@ from ._pooling import pooled
 from ._regions import COLUMNS, regions_of
 from ._sampling import RenewedPatches, TrainingPatches
 
-_MAP_PARAMETERS = {"resolution": [StrOptions({"auto", "pixels", "patches"})], "smoothing": SMOOTHING}
+_MAP_PARAMETERS = {
+    "resolution": [StrOptions({"auto", "pixels", "patches"})],
+    "kind": [str, None],
+    "smoothing": SMOOTHING,
+}
 
 
 class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
@@ -275,8 +279,8 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         return self._images(X).results(self._scorer.scores)
 
     @with_shared_docs
-    @validate_params(_MAP_PARAMETERS, prefer_skip_nested_validation=True)
-    def anomaly_map(self, X, *, resolution="auto", smoothing=0.0):
+    @validate_params(_MAP_PARAMETERS, prefer_skip_nested_validation=False)  # the patch scorer checks `kind`
+    def anomaly_map(self, X, *, resolution="auto", kind=None, smoothing=0.0):
         """Map of each image, higher = more anomalous.
 
         ::
@@ -293,6 +297,8 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         resolution : {"auto", "pixels", "patches"}, default="auto"
             "pixels" takes the patch scorer's `anomaly_map`, "patches" minus its score; "auto" is "pixels" for scorers
             that reconstruct.
+        kind : str, default=None
+            Kind of the patch scorer's map, as its `anomaly_map` takes it, such as "brighter"; None is its default.
         smoothing : float, default=0.0
             Standard deviation in pixels of a Gaussian that the map is blurred with.
 
@@ -304,7 +310,7 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         """
         check_is_fitted(self)
         scorer = self._scorer
-        return self._images(X).results(lambda image: scorer.map(image, resolution, smoothing)[0])
+        return self._images(X).results(lambda image: scorer.map(image, resolution, smoothing, kind)[0])
 
     @with_shared_docs
     @validate_params(
@@ -313,9 +319,9 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
             "share": [Interval(Real, 0, 1, closed="neither")],
             **_MAP_PARAMETERS,
         },
-        prefer_skip_nested_validation=True,
+        prefer_skip_nested_validation=False,
     )
-    def find_regions(self, X, *, n_regions=20, share=0.01, resolution="auto", smoothing=0.0):
+    def find_regions(self, X, *, n_regions=20, share=0.01, resolution="auto", kind=None, smoothing=0.0):
         """Table of the most suspicious regions of all images.
 
         Parameters
@@ -328,6 +334,7 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
             neighbouring ones, also across corners, are one region. Pixels with the value of the lowest of them belong
             to regions too, so that with `resolution="patches"` a small share gives whole patches.
         resolution : {"auto", "pixels", "patches"}, default="auto"
+        kind : str, default=None
         smoothing : float, default=0.0
             As in `anomaly_map`.
 
@@ -345,7 +352,9 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         def highest(regions):
             return sorted(regions, key=lambda region: -region["score"])[:n_regions]
 
-        of_images = images.results(lambda image: highest(regions_of(*scorer.map(image, resolution, smoothing), share)))
+        of_images = images.results(
+            lambda image: highest(regions_of(*scorer.map(image, resolution, smoothing, kind), share))
+        )
         for index, regions in enumerate(of_images):
             found = highest(found + [{"file": images.name(index), **region} for region in regions or []])
         ranked = [{**region, "rank": rank} for rank, region in enumerate(found, start=1)]

@@ -36,13 +36,21 @@ class PatchScorer:
         of_blocks = [(corners, self._estimator.score_samples(patches)) for corners, patches in self._blocks(image)]
         return PatchScores(*(np.concatenate(parts) for parts in zip(*of_blocks, strict=True)))
 
-    def map(self, image, resolution, smoothing):
-        """The blended map, float32 (H, W), and which of its pixels are those of a patch, bool (H, W)."""
+    def map(self, image, resolution, smoothing, kind=None):
+        """The blended map, float32 (H, W), and which of its pixels are those of a patch, bool (H, W).
+
+        `kind` is that of the detector's map, None its default.
+        """
         blend = Blend(image.shape[-2:], self._layout.patch_shape)
-        in_pixels = self._is_in_pixels(resolution)
+        in_pixels, of_kind = self._is_in_pixels(resolution), {} if kind is None else {"kind": kind}
+        if of_kind and not in_pixels:
+            raise ValueError(
+                f"kind={kind!r} is of a map in pixels, but this one shows minus the score of each patch; set "
+                "resolution='pixels', with a patch scorer that has an anomaly_map, or kind=None."
+            )
         for corners, patches in self._blocks(image):
             if in_pixels:
-                blend.add(corners, self._estimator.anomaly_map(patches))
+                blend.add(corners, self._estimator.anomaly_map(patches, **of_kind))
             else:
                 blend.add(corners, -self._estimator.score_samples(patches)[:, np.newaxis, np.newaxis])
         blended, covered = blend.result()

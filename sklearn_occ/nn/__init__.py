@@ -26,8 +26,10 @@ from ._judged import JudgedCascade, build_judge
 from ._losses import ReconstructionLoss, gradient_penalty, mean_squared_error, row_error, squared_error
 from ._margin import MapDecoder, MapEncoder, MarginHead, MarginNetwork, map_code_width
 from ._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
+from ._noise import coarse_noise
 from ._patches import PatchDecoder, PatchEncoder, patch_code_width
 from ._similarity import StructuralSimilarity
+from ._unet import Denoiser, DenseDenoiser, UNet, build_denoiser
 from ._variational import (
     GaussianEncoder,
     VariationalAutoencoder,
@@ -45,7 +47,9 @@ __all__ = [
     "CascadeVariationalAutoencoder",
     "ConvDecoder",
     "ConvEncoder",
+    "Denoiser",
     "DenseDecoder",
+    "DenseDenoiser",
     "DenseEncoder",
     "Discriminator",
     "EncodedAdversarial",
@@ -63,14 +67,17 @@ __all__ = [
     "RecodingAdversarial",
     "ReconstructionLoss",
     "StructuralSimilarity",
+    "UNet",
     "VariationalAutoencoder",
     "build_cascade",
     "build_decoder",
+    "build_denoiser",
     "build_discriminator",
     "build_encoder",
     "build_judge",
     "build_variational_decoder",
     "build_variational_encoder",
+    "coarse_noise",
     "code_parts",
     "default_code_width",
     "default_table_generator",

@@ -2,8 +2,9 @@
 
 from ._cae import CAE
 from ._conocc import ConOCC
+from ._denoising import DenoisingAutoencoder
 from ._patch_autoencoder import PatchAutoencoder
 from ._pca import PCAReconstruction
 from ._sae import SAE
 
-__all__ = ["CAE", "SAE", "ConOCC", "PCAReconstruction", "PatchAutoencoder"]
+__all__ = ["CAE", "SAE", "ConOCC", "DenoisingAutoencoder", "PCAReconstruction", "PatchAutoencoder"]

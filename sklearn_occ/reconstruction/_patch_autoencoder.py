@@ -13,6 +13,7 @@ from .._warning import warn
 from ..engine import BaseReconstruction, total_variance
 from ..nn import PatchDecoder, PatchEncoder, ReconstructionLoss, default_code_width, patch_code_width
 
+_SQUARED = {"error": "squared_error", "brighter": "brighter", "darker": "darker"}
 _LEAST_VARIANCE = 1e-12  # of the rows, in their reconstructions: rounding
 
 
@@ -140,22 +141,24 @@ class PatchAutoencoder(BaseReconstruction):
 
     @with_shared_docs
     @validate_params(
-        {"kind": [StrOptions({"error", "ssim"})], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True
+        {"kind": [StrOptions({*_SQUARED, "ssim"})], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True
     )
     def anomaly_map(self, X, *, kind="error", smoothing=0.0):
         """Where each image differs from its reconstruction `x'`, higher = more anomalous.
 
         ::
 
-            "error"   sqrt(mean over the channels of (x' - x)^2)       units of X, at least 0
-            "ssim"    1 - mean over the channels of SSIM(x', x)        in [0, 2], no unit; see `CAE.anomaly_map`
+            "error"      sqrt(mean over the channels of (x' - x)^2)           units of X, at least 0
+            "brighter"   sqrt(mean over the channels of max(0, x - x')^2)     the same
+            "darker"     sqrt(mean over the channels of max(0, x' - x)^2)     the same
+            "ssim"       1 - mean over the channels of SSIM(x', x)            in [0, 2], no unit; see `CAE.anomaly_map`
 
         The root of the mean of the squares of a map of errors is minus the score.
 
         Parameters
         ----------
         {images to map}
-        kind : {"error", "ssim"}, default="error"
+        kind : {"error", "brighter", "darker", "ssim"}, default="error"
             See above.
         smoothing : float, default=0.0
             Sigma, in pixels, of a Gaussian blur of each map; 0 is none.
@@ -164,7 +167,7 @@ class PatchAutoencoder(BaseReconstruction):
         """
         if kind == "ssim":
             return super().anomaly_map(X, kind=kind, smoothing=smoothing)
-        maps = np.sqrt(super().anomaly_map(X, kind="squared_error"))
+        maps = np.sqrt(super().anomaly_map(X, kind=_SQUARED[kind]))
         return gaussian_filter(maps, (0, smoothing, smoothing), mode="reflect") if smoothing else maps
 
     def _default_code_width(self, shape):

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ..engine import mean_and_deviation
 from ..nn import (
     MarginHead,
     mean_squared_error,
@@ -96,9 +97,7 @@ class MarginLoss(nn.Module):
         """`D` of each row, (b,)."""
         return squared_error(embedding, self.center.to(embedding.dtype))
 
-    def set_scale(self, batches, n_rows):
-        """Take mean and standard deviation of each feature of so many rows from batches (x, None), in two passes."""
-        mean = sum(x.double().sum(0) for x, _ in batches) / n_rows
-        variance = sum((x.double() - mean).square().sum(0) for x, _ in batches) / n_rows
-        self.mean.copy_(mean)
-        self.scale.copy_(variance.sqrt())
+    def set_scale(self, batches):
+        """Take mean and standard deviation of each feature from batches (x, None) of all training rows."""
+        for buffer, value in zip((self.mean, self.scale), mean_and_deviation(batches), strict=True):
+            buffer.copy_(value)

@@ -255,7 +255,7 @@ class TEND(BaseAutoencoder):
     def _train(self, net, X, X_valid):
         if not net.epochs_.get(LAST_STAGE):
             if net.criterion_.is_table:
-                net.criterion_.set_scale(net.get_iterator(X), len(X))
+                net.criterion_.set_scale(net.get_iterator(X))
             net.module_.pretrains, net.criterion_.phase = True, "reconstruction"
             net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
             net.module_.pretrains = False

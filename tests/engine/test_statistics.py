@@ -5,13 +5,22 @@ import pytest
 import torch
 from conftest import quick
 
-from sklearn_occ.engine import all_codes, count_distinct, total_variance
+from sklearn_occ.engine import all_codes, count_distinct, mean_and_deviation, total_variance
 
 
 def test_total_variance(rng):
     rows = rng.normal(size=(50, 3, 4)) * 7 + 2
     batches = torch.from_numpy(rows).split(7)
     assert total_variance(batches) == pytest.approx(rows.reshape(50, -1).var(0).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((50, 4), 0), ((50, 3, 5, 6), (0, 2, 3))])
+def test_mean_and_deviation(shape, axes, rng):
+    rows = rng.normal(size=shape) * 3 + 1e3
+    mean, deviation = mean_and_deviation([(batch, None) for batch in torch.from_numpy(rows).split(7)])
+    assert mean.dtype == deviation.dtype == torch.float64
+    np.testing.assert_allclose(mean, rows.mean(axes), rtol=1e-12)
+    np.testing.assert_allclose(deviation, rows.std(axes), rtol=1e-10)
 
 
 def test_all_codes_are_those_of_transform(blobs):

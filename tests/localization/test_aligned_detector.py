@@ -62,6 +62,18 @@ def test_map_and_score_by_hand(X, tail, top_fraction, cv):
     np.testing.assert_allclose(occ.score_samples(X), expected(errors)[1], rtol=1e-4, atol=1e-5)
 
 
+def test_kind_of_the_map_that_is_standardised(X):
+    detector = PCAReconstruction(n_components=3).fit(X[:20])
+    occ = AlignedDetector(FrozenEstimator(detector), kind="brighter").fit(X[20:])
+    usual = detector.anomaly_map(X[20:], kind="brighter", smoothing=2)
+    z = (detector.anomaly_map(X[:5], kind="brighter", smoothing=2) - usual.mean(0)) / occ.map_scale_
+    np.testing.assert_allclose(occ.anomaly_map(X[:5]), z)
+    occ.set_params(kind=None)  # which counts at the next fit
+    np.testing.assert_allclose(occ.anomaly_map(X[:5]), z)
+    with pytest.raises(ValueError, match="'kind' parameter"):
+        AlignedDetector(kind="louder").fit(X)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_a_table_by_hand(rng, dtype):
     X = (rng.normal(size=(50, 6)) @ rng.normal(size=(6, 6))).astype(dtype)

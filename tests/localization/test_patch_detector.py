@@ -90,6 +90,22 @@ def test_what_a_map_shows_by_default_and_on_request(images, quick):
         quick("OCSVM").fit(images).anomaly_map([image], resolution="pixels")
 
 
+def test_kinds_of_the_patch_scorers_map(images, quick):
+    occ = quick("CAE", stride=16).fit(images)
+    one = images[:1]
+    (usual,), (squared,), (brighter,), (darker,) = (
+        occ.anomaly_map(one, kind=kind) for kind in (None, "squared_error", "brighter", "darker")
+    )
+    np.testing.assert_array_equal(usual, squared)
+    np.testing.assert_allclose(brighter + darker, squared, rtol=1e-5)
+    scores = [occ.find_regions(one, kind=kind)["score"].max() for kind in ("brighter", "darker")]
+    np.testing.assert_allclose(scores, [brighter.max(), darker.max()], rtol=1e-6)
+    with pytest.raises(ValueError, match="kind='brighter' is of a map in pixels, but .* set resolution='pixels'"):
+        occ.anomaly_map(one, kind="brighter", resolution="patches")
+    with pytest.raises(ValueError, match="'kind' parameter"):
+        occ.anomaly_map(one, kind="louder")
+
+
 def test_a_spot_lights_up(tissue, quick):
     images = [tissue((48, 64), k) for k in range(8)]
     occ = quick("PatchAutoencoder", stride=8).set_params(estimator__max_epochs=100).fit(images)
