@@ -1,5 +1,6 @@
 """Which places of an image are anomalous: those where it differs from what is made of it."""
 
+from inspect import signature
 from numbers import Real
 
 import numpy as np
@@ -117,6 +118,19 @@ def anomaly_maps(estimator, X, of_block, smoothing=0.0):
                 gaussian_filter(maps[block], (0, smoothing, smoothing), output=maps[block], mode="reflect")
         finite(maps.mean(axis=(1, 2)), images, of="anomaly map")
     return maps
+
+
+def of_kind(detector, kind):
+    """`{"kind": kind}` for `detector.anomaly_map`, {} where it is None; an error where that takes no kind."""
+    if kind is None:
+        return {}
+    parameters = signature(detector.anomaly_map).parameters.values()
+    if not any(one.name == "kind" or one.kind is one.VAR_KEYWORD for one in parameters):
+        raise ValueError(
+            f"kind={kind!r}, but the map of {type(detector).__name__} is of one kind; set kind=None, or use a detector "
+            "that reconstructs."
+        )
+    return {"kind": kind}
 
 
 def images_for_map(estimator, X):

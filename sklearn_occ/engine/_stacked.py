@@ -67,11 +67,9 @@ def fit_stacked(estimators, X):
 
 
 def _refuse(estimator):
-    if (
-        not isinstance(estimator, BaseDeepOneClass)
-        or type(estimator)._train is not BaseDeepOneClass._train
-        or estimator._net_class is not OneClassNet
-    ):
+    if isinstance(estimator, BaseDeepOneClass) and estimator._net_class is not OneClassNet:
+        raise StackingError("draws random numbers for its steps, or has players that take turns")
+    if not isinstance(estimator, BaseDeepOneClass) or type(estimator)._train is not BaseDeepOneClass._train:
         raise StackingError("is not one network trained in one stage")
     estimator._validate_params()
     if estimator.optimizer not in OPTIMIZERS:

@@ -9,7 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 
-from .._anomaly_map import SMOOTHING, images_for_map
+from .._anomaly_map import SMOOTHING, images_for_map, of_kind
 from .._checkpoints import with_own_checkpoint
 from .._contract import BaseOneClass, finite
 from .._docstrings import with_shared_docs
@@ -174,7 +174,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
                     "cv=None, or add rows."
                 )
         seed_unset(detector, lambda: random.randint(LARGEST_SEED))
-        self._of_map = {"smoothing": self.smoothing, **({} if self.kind is None else {"kind": self.kind})}
+        self._of_map = {"smoothing": self.smoothing, **of_kind(detector, self.kind)}
         self._tail, self._top_fraction = self.tail, self.top_fraction
         self.estimator_ = _fitted(detector, X)
         maps = self._raw_maps(self.estimator_, X) if folds is None else self._left_out_maps(detector, X, folds)

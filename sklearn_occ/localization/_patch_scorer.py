@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from .._anomaly_map import of_kind
 from .._input import as_taken_by
 from ._patches import Blend, blocks
 
@@ -42,15 +43,16 @@ class PatchScorer:
         `kind` is that of the detector's map, None its default.
         """
         blend = Blend(image.shape[-2:], self._layout.patch_shape)
-        in_pixels, of_kind = self._is_in_pixels(resolution), {} if kind is None else {"kind": kind}
-        if of_kind and not in_pixels:
+        in_pixels = self._is_in_pixels(resolution)
+        if kind is not None and not in_pixels:
             raise ValueError(
                 f"kind={kind!r} is of a map in pixels, but this one shows minus the score of each patch; set "
-                "resolution='pixels', with a patch scorer that has an anomaly_map, or kind=None."
+                "resolution='pixels', with a patch scorer that reconstructs, or kind=None."
             )
+        params = of_kind(self._estimator, kind) if in_pixels else {}
         for corners, patches in self._blocks(image):
             if in_pixels:
-                blend.add(corners, self._estimator.anomaly_map(patches, **of_kind))
+                blend.add(corners, self._estimator.anomaly_map(patches, **params))
             else:
                 blend.add(corners, -self._estimator.score_samples(patches)[:, np.newaxis, np.newaxis])
         blended, covered = blend.result()

@@ -28,7 +28,8 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
 
     The network that minimises the loss gives `E[x | x + n]`: how much of what it sees is more likely noise than part of
     a normal row. A lesion of the size and height of the noise is therefore taken away, although the network, unlike an
-    autoencoder with a narrow code, sees the image itself in full; there is no code, and no `transform`.
+    autoencoder with a narrow code, sees the image itself in full; there is no code, and no `transform`. Images want
+    values near [0, 1] and tables a `StandardScaler`, since only the noise follows the scale of the rows.
 
     Parameters
     ----------
@@ -36,9 +37,9 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
         Standard deviation of the numbers of the grid, in standard deviations of the training rows: about the height of
         what should be found.
     noise_size : float or tuple (smallest, largest), default=(2, 8)
-        Cells of the grid in pixels, at least 1; the default was best for spots of 2 to 3 pixels and blobs of 10 to 20,
-        so larger lesions want larger cells. Of a range, the logarithm is drawn uniformly for each image. Not used for
-        tables.
+        Cells of the grid in pixels, at least 1: from the diameter of the smallest lesions to about half of that of the
+        largest. The default was best for spots of 2 to 3 pixels and blobs of 10 to 20. Of a range, the logarithm is
+        drawn uniformly for each image. Not used for tables.
     network : torch.nn.Module or callable, default=None
         A module (b, *shape) -> (b, *shape), which is copied and keeps its weights, or a factory `network(shape)` that
         returns one; shape is (C, H, W), or (n_features,) for a table. It ends without an activation. None: for

@@ -11,6 +11,7 @@ _ALL = 0.7  # of the rows: instead of more candidates, all rows are taken
 _NARROW = 3  # mean of gamma times the squared distance from the mean, above which most rows are support vectors
 _HOPELESS = 0.5  # of the other rows missed after more were added: so are most
 _RELATIVE_TOL = 1e-4  # of the largest score, where tol is more
+_MARGIN = 0.99  # as the largest score moves a little when all is solved again
 
 
 def solve_on_candidates(matrix, nu, solver, *, most_first, most):
@@ -29,7 +30,7 @@ def solve_on_candidates(matrix, nu, solver, *, most_first, most):
         See above.
     solver : OneClassSVM
         libsvm with its settings, for a precomputed kernel. It is fitted again and again, with other nu, and with a
-        lower tol where that is more than 1e-4 of the largest score.
+        lower tol where that is more than 1e-4 of the largest score found.
     most_first, most : float
         Kernel values to compute at most before the first solution, and to hold at most.
 
@@ -40,7 +41,7 @@ def solve_on_candidates(matrix, nu, solver, *, most_first, most):
     """
     n, far = len(matrix), matrix.exponents()
     total = nu * n
-    # the largest score is at least the largest weight, and so nu; about rows at the usual distance, the other term
+    # a guess at the largest score: it is at least the largest weight, and so nu; the other term is usual
     solver.tol = min(solver.tol, _RELATIVE_TOL * max(nu, total * np.exp(-2 * far.mean())))
     candidates, among, columns, n_iter = np.arange(0), np.empty((0, 0)), [], 0
     is_other = np.ones(n, dtype=bool)
@@ -49,10 +50,11 @@ def solve_on_candidates(matrix, nu, solver, *, most_first, most):
     if count * n > most_first:
         return None
     while (m := len(candidates) + len(new)) * (n + m) <= most:
-        candidates = np.concatenate([candidates, new])
-        is_other[new] = False
-        columns.append(matrix.columns(new))
-        among = _enlarged(among, columns[-1], candidates)
+        if len(new):
+            candidates = np.concatenate([candidates, new])
+            is_other[new] = False
+            columns.append(matrix.columns(new))
+            among = _enlarged(among, columns[-1], candidates)
         solver.nu = nu if m == n else total / m
         with config_context(assume_finite=True, skip_parameter_validation=True):
             solver.fit(among)
@@ -63,9 +65,13 @@ def solve_on_candidates(matrix, nu, solver, *, most_first, most):
         highest = gradient[candidates[solver.support_]].max()
         missed = np.flatnonzero(is_other & (gradient < highest - solver.tol))
         if not len(missed):
-            alpha = np.zeros(n)
-            alpha[candidates] = weights
-            return DualSolution(alpha, gradient, n_iter, True)
+            finest = _RELATIVE_TOL * gradient.max()
+            if solver.tol <= finest:
+                alpha = np.zeros(n)
+                alpha[candidates] = weights
+                return DualSolution(alpha, gradient, n_iter, True)
+            solver.tol, new = _MARGIN * finest, missed  # which are none: all is solved again
+            continue
         is_hopeless = len(columns) > 1 and len(missed) > _HOPELESS * (n - m)
         new = _spaced(missed, gradient, m)
         if is_hopeless or _or_all(m + len(new), n) == n:

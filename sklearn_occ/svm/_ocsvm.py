@@ -59,9 +59,11 @@ class OCSVM(BaseOneClass):
         `OneClassSVM`. Both have the same stopping rule, and where the kernel is positive definite the same solution;
         the sigmoid kernel is not, and then each finds a point where the rule holds. "auto" takes "dual" for the
         kernel "rbf" and many rows, and for a warm start, and begins anew with libsvm where the rule is not met after
-        half as many pairs as there are rows, as with narrow kernels. Where some thousands of rows, or a small nu, leave
-        few support vectors to be found, it lets libsvm solve for candidates alone, adds those of the other rows that
-        break the stopping rule, and ends where none does; with `max_iter` it leaves all to "dual" and libsvm.
+        half as many pairs as there are rows, as with narrow kernels. Where the kernel "rbf" of the
+        rows is enough work, and that of the candidates is not too much, it lets libsvm solve for candidates for support
+        vectors, adds those of the other rows that break the stopping rule, and ends where none does; where most rows
+        seem to be support vectors all are candidates. What would need more than `cache_size` is begun anew with "dual"
+        or libsvm, to which all is left with `max_iter`.
     tol : float, default=1e-3
         Tolerance of the solver's stopping rule, in units of the score; "dual" and "auto" with candidates take at most
         1e-4 of the largest score, and "dual" leaves differences that are no more than rounding.

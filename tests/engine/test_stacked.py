@@ -195,7 +195,7 @@ def own_decoder(n_components, shape):
         ("COCSVM", {}, "not one network trained in one stage"),
         ("DeepSVDD", {}, "not one network trained in one stage"),
         ("DAGMM", {}, "not one network trained in one stage"),
-        ("AnoGAN", {}, "not one network trained in one stage"),
+        ("AnoGAN", {}, "draws random numbers for its steps, or has players that take turns"),
         ("CAE", {"callbacks": [EpochTimer()]}, "has callbacks"),
         ("CAE", {"checkpoint": "fit.pt", "random_state": 0}, "has checkpoint"),
         ("CAE", {"validation_fraction": 0.2}, "has validation_fraction"),

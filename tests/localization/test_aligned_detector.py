@@ -72,6 +72,12 @@ def test_kind_of_the_map_that_is_standardised(X):
     np.testing.assert_allclose(occ.anomaly_map(X[:5]), z)
     with pytest.raises(ValueError, match="'kind' parameter"):
         AlignedDetector(kind="louder").fit(X)
+    unfitted = AlignedDetector(DeepSVDD(channels=4, pretrain_epochs=1, max_epochs=1), kind="brighter", random_state=0)
+    with pytest.raises(ValueError, match="kind='brighter', but the map of DeepSVDD is of one kind; set kind=None"):
+        unfitted.fit(X)
+    assert not hasattr(unfitted, "estimator_")
+    ensemble = SeedEnsemble(PCAReconstruction(), n_estimators=2)
+    assert AlignedDetector(ensemble, kind="darker", cv=None, random_state=0).fit(X).score_samples(X).shape == (len(X),)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -104,6 +104,8 @@ def test_kinds_of_the_patch_scorers_map(images, quick):
         occ.anomaly_map(one, kind="brighter", resolution="patches")
     with pytest.raises(ValueError, match="'kind' parameter"):
         occ.anomaly_map(one, kind="louder")
+    with pytest.raises(ValueError, match="kind='brighter', but the map of DeepSVDD is of one kind"):
+        quick("DeepSVDD", stride=16).fit(images).anomaly_map(one, kind="brighter", resolution="pixels")
 
 
 def test_a_spot_lights_up(tissue, quick):

@@ -45,6 +45,20 @@ def test_small_images_are_refused():
         UNet((1, 7, 12))
 
 
+def test_maps_of_the_way_down_pass_by_the_smallest():
+    network, x = UNet((1, 16, 16), channels=2, depth=2).eval(), torch.rand(1, 1, 16, 16)
+    for rise in network.rise:
+        nn.init.zeros_(rise.weight)
+        nn.init.zeros_(rise.bias)
+    moved = x.clone()
+    moved[0, 0, 8, 8] += 1
+    changed = (network(moved) - network(x)).abs()[0, 0]
+    inside = torch.zeros(16, 16, dtype=torch.bool)
+    inside[4:13, 4:13] = True  # four convolutions of 3 x 3 reach 4 pixels
+    assert changed[inside].max() > 0
+    assert changed[~inside].max() == 0
+
+
 def test_every_part_is_trained():
     network = UNet((1, 16, 16), channels=2, depth=2)
     network(torch.rand(4, 1, 16, 16)).square().sum().backward()

@@ -72,6 +72,19 @@ def test_noise_is_independent_between_rows_and_channels_and_comes_from_its_gener
         assert abs(np.corrcoef(a, b)[0, 1]) < 4 / 4000**0.5
 
 
+def test_each_image_has_a_size_of_its_own_whose_logarithm_is_uniform():
+    """Pixels d apart correlate as the mean of the B-spline of d / size over the sizes that are drawn."""
+    noise = coarse_noise(8000, (1, 24, 3), (2, 16), generator()).double()[:, 0]
+    sizes = 2 * 8 ** ((np.arange(1000) + 0.5) / 1000)
+    for distance in (2, 6, 12):
+        t = distance / sizes
+        spline = np.where(t < 1, 2 / 3 - t**2 + t**3 / 2, np.maximum(0, 2 - t) ** 3 / 6)
+        found = (noise[:, :-distance] * noise[:, distance:]).mean()
+        assert found == pytest.approx(2 / 3 * spline.mean(), abs=0.012), distance
+    roughness = coarse_noise(200, (1, 64, 64), (2, 16), generator()).diff(dim=2).square().mean((1, 2, 3))
+    assert roughness.quantile(0.9) > 10 * roughness.quantile(0.1)
+
+
 def test_large_cells_make_smooth_noise():
     roughness = []
     for size in (1, 4, 16):
@@ -108,6 +121,26 @@ def test_scale_of_the_training_rows(rng, table):
     np.testing.assert_allclose(quick("DenoisingAutoencoder").fit(table).noise_scale_, table.std(0), rtol=1e-5)
     held_out = quick("DenoisingAutoencoder", validation_fraction=0.5).fit(table)
     assert not np.allclose(held_out.noise_scale_, table.std(0), rtol=1e-5)
+
+
+def test_a_warm_start_keeps_the_scale(X):
+    occ = quick("DenoisingAutoencoder", warm_start=True).fit(X)
+    before = occ.noise_scale_
+    np.testing.assert_array_equal(occ.fit(X // 4).noise_scale_, before)
+
+
+def test_images_within_0_and_1_come_back_within():
+    bright = [nn.Conv2d(1, 1, 1), nn.Identity()]
+    with torch.no_grad():
+        bright[0].weight.fill_(50)
+    images = np.random.default_rng(0).integers(0, 255, (10, 8, 8), dtype=np.uint8)
+    made = {
+        activation: quick("DenoisingAutoencoder", network=nn.Sequential(*bright), lr=1e-9, output_activation=activation)
+        .fit(images)
+        .reconstruct(images)
+        for activation in ("auto", "linear")
+    }
+    assert made["auto"].min() >= 0 and made["auto"].max() <= 1 < made["linear"].max()
 
 
 def test_noise_of_a_table_is_independent_in_each_feature():

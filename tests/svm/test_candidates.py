@@ -51,6 +51,15 @@ def test_the_optimum_is_libsvms(X, nu, rounds):
     np.testing.assert_allclose(ours.decision_function(X), tight.decision_function(X), atol=1e-3 * scale)
 
 
+@pytest.mark.parametrize("degrees_of_freedom", [1, 2])
+def test_tol_is_at_most_a_share_of_the_largest_score(degrees_of_freedom, rounds):
+    X = np.random.default_rng(0).standard_t(degrees_of_freedom, size=(1500, 20))  # whose scores are lower than usual
+    svm = OCSVM(nu=0.01).fit(X)
+    assert rounds
+    alpha, scores = weights(svm, len(X)), svm.score_samples(X)
+    assert scores[alpha > 0].max() - scores[alpha < 1].min() <= 1e-4 * scores.max()
+
+
 @pytest.mark.parametrize("gamma", [1e-4, 0.05, 1.0])
 def test_other_widths(gamma, rounds):
     X = DATA["normal"]
