@@ -17,6 +17,7 @@ from ._statistics import (
     count_distinct,
     mean_and_deviation,
     reconstructed_variance,
+    renew_batch_statistics,
     total_variance,
 )
 from ._streaming import HostRows
@@ -46,6 +47,7 @@ __all__ = [
     "fit_stacked",
     "mean_and_deviation",
     "reconstructed_variance",
+    "renew_batch_statistics",
     "runs_on_cuda",
     "total_variance",
 ]

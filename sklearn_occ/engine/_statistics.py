@@ -1,6 +1,11 @@
 """What a method asks of its training rows as a whole: their codes, and how much rows of any kind vary."""
 
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ._batches import ResidentBatches
+from ._seeding import RandomStream
+from ._streaming import HostRows, StreamedBatches
 
 LEAST_DISTINCT = 0.95  # share of the distinct rows with a value of their own, where a network has not collapsed
 
@@ -26,6 +31,29 @@ def total_variance(batches):
 def reconstructed_variance(net, X):
     """Total variance of the reconstructions of all rows."""
     return total_variance(outputs[0] for outputs, _ in net.sweep(X))
+
+
+@torch.no_grad()
+def renew_batch_statistics(net, X):
+    """Give layers of batch normalisation the means and variances of the rows of X as they are, on average over batches.
+
+    For a network that trained on other rows than it is to score, such as noisy ones, whose statistics they else keep.
+    The batches are shuffled by a stream of their own, which is the same each time.
+    """
+    layers = [part for part in net.module_.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
+    net._set_training(False)
+    kind = StreamedBatches if isinstance(X, HostRows) else ResidentBatches
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # torch's word for the mean over all batches
+        layer.train()
+    with net.private_random(RandomStream(net.seed)):
+        for x, _ in kind(X, net.batch_size, RandomStream(net.seed)) if layers else ():
+            net.module_(x if net.is_plain_in_eval_ else x.clone())
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+        layer.eval()
 
 
 def mean_and_deviation(batches):

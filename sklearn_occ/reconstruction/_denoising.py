@@ -6,7 +6,14 @@ import torch
 from sklearn.utils._param_validation import Interval
 
 from .._docstrings import with_shared_docs
-from ..engine import LAST_STAGE, BaseRowMaker, DrawingNet, ReconstructingMixin, mean_and_deviation
+from ..engine import (
+    LAST_STAGE,
+    BaseRowMaker,
+    DrawingNet,
+    ReconstructingMixin,
+    mean_and_deviation,
+    renew_batch_statistics,
+)
 from ..nn import Denoiser, ReconstructionLoss, build_denoiser, coarse_noise
 
 
@@ -30,6 +37,9 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
     a normal row. A lesion of the size and height of the noise is therefore taken away, although the network, unlike an
     autoencoder with a narrow code, sees the image itself in full; there is no code, and no `transform`. Images want
     values near [0, 1] and tables a `StandardScaler`, since only the noise follows the scale of the rows.
+
+    After the last epoch batch normalisation gets the means and variances of the training rows without noise, since
+    such rows are scored.
 
     Parameters
     ----------
@@ -168,6 +178,7 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
         if not net.epochs_.get(LAST_STAGE):
             net.criterion_.set_scale(net.get_iterator(X))
         super()._train(net, X, X_valid)
+        renew_batch_statistics(net, X)
 
 
 class DenoisingLoss(ReconstructionLoss):

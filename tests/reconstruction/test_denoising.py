@@ -10,6 +10,7 @@ from torch import nn
 
 from sklearn_occ import DenoisingAutoencoder
 from sklearn_occ.datasets import load_one_class_digits
+from sklearn_occ.engine import _streaming
 from sklearn_occ.nn import Denoiser, coarse_noise
 from sklearn_occ.reconstruction._denoising import DenoisingLoss
 
@@ -121,6 +122,27 @@ def test_scale_of_the_training_rows(rng, table):
     np.testing.assert_allclose(quick("DenoisingAutoencoder").fit(table).noise_scale_, table.std(0), rtol=1e-5)
     held_out = quick("DenoisingAutoencoder", validation_fraction=0.5).fit(table)
     assert not np.allclose(held_out.noise_scale_, table.std(0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_batch_normalisation_has_the_statistics_of_rows_without_noise(streams, X, monkeypatch):
+    if streams:
+        monkeypatch.setattr(_streaming, "most_resident", lambda X, device: 0)
+    occ = quick("DenoisingAutoencoder", batch_size=17, noise_level=5.0).fit(X)  # two batches of 17 rows, one of 16
+    first, norm = occ.net_.module_.network[0].down[0][:2]
+    with torch.no_grad():
+        maps = first(torch.from_numpy(X[:, None] / np.float32(255)))
+    np.testing.assert_allclose(norm.running_mean, maps.mean((0, 2, 3)), rtol=0.02, atol=1e-3)
+    np.testing.assert_allclose(norm.running_var, maps.var((0, 2, 3)), rtol=0.1)
+    assert norm.momentum == 0.1 and not norm.training and norm.num_batches_tracked == 3
+
+
+def test_a_resumed_and_a_continued_fit_end_at_the_same_statistics(X):
+    params = {"batch_size": 17, "lr": 1e-2}
+    whole = quick("DenoisingAutoencoder", max_epochs=4, **params).fit(X)
+    twice = quick("DenoisingAutoencoder", max_epochs=2, warm_start=True, **params).fit(X).fit(X)
+    for key, value in whole.net_.module_.state_dict().items():
+        assert torch.equal(value, twice.net_.module_.state_dict()[key]), key
 
 
 def test_a_warm_start_keeps_the_scale(X):
