@@ -101,7 +101,7 @@ def test_cuda_graphs_train_as_steps_that_run(name, X, monkeypatch):
     params = {"device": "cuda", "max_epochs": 6, "lr": 1e-4, "optimizer": "sgd"}
     state = torch.cuda.get_rng_state()
     occ = stages(name, **params).fit(X)
-    assert not occ.net_.captured_.failed and occ.net_.captured_.ran == set()
+    assert not occ.net_.captured_.gave_up and occ.net_.captured_.runs == {}
     assert torch.equal(torch.cuda.get_rng_state(), state)
     with monkeypatch.context() as patched:
         patched.delitem(_captured.RECORDERS, "cuda")
@@ -131,7 +131,7 @@ def test_threads_record_on_one_device(X):
         CAE(channels=4, max_epochs=10, batch_size=16, device="cuda"), n_estimators=4, vectorized=False, n_jobs=4,
         random_state=0,
     ).fit(X)  # fmt: skip
-    assert not any(occ.net_.captured_.failed for occ in (alone, *ensemble.estimators_))
+    assert not any(occ.net_.captured_.gave_up for occ in (alone, *ensemble.estimators_))
 
 
 @pytest.mark.gpu
@@ -140,6 +140,6 @@ def test_a_step_that_the_host_reads_runs_as_it_is_on_cuda(table, capsys):
         return Reading(shape, width)
 
     occ = stages("CAE", encoder=encoder, device="cuda", verbose=1).fit(table)
-    assert "CUDA graph: left out, as a step cannot be recorded" in capsys.readouterr().out
+    assert "CUDA graph: left out, as the host waits for the device in a step" in capsys.readouterr().out
     expected = stages("CAE", encoder=encoder, device="cpu").fit(table).score_samples(table)
     np.testing.assert_allclose(occ.score_samples(table), expected, rtol=1e-2)
