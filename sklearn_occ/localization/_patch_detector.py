@@ -5,32 +5,24 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._anomaly_map import SMOOTHING
 from .._docstrings import with_shared_docs
 from .._input import as_taken_by, majority_rows
-from .._optional import require
 from .._seeds import LARGEST_SEED, seed_unset
 from .._threshold import ThresholdMixin
 from ..engine import BaseDeepOneClass
 from ..reconstruction import PatchAutoencoder
 from ._images import Images
 from ._layout import PatchLayout
+from ._patch_maps import PatchMapsMixin
 from ._patch_scorer import PatchScorer
 from ._pooling import pooled
-from ._regions import COLUMNS, regions_of
 from ._sampling import RenewedPatches, TrainingPatches
 
-_MAP_PARAMETERS = {
-    "resolution": [StrOptions({"auto", "pixels", "patches"})],
-    "kind": [str, None],
-    "smoothing": SMOOTHING,
-}
 
-
-class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
+class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """Cut images of any size into patches, score these, and pool their scores and maps.
 
     ::
@@ -260,105 +252,6 @@ class PatchDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         """
         scores = self.score_samples(X)
         return np.where(np.isnan(scores), np.nan, self._p_value_of(scores))
-
-    @with_shared_docs
-    def score_patches(self, X):
-        """Score the patches of each image.
-
-        Parameters
-        ----------
-        {images as in fit}
-
-        Returns
-        -------
-        patches : list of PatchScores
-            `corners`, the top and left pixel of each patch, int (k, 2), and `scores`, float64 (k,), for each image;
-            None for one that is skipped.
-        """
-        check_is_fitted(self)
-        return self._images(X).results(self._scorer.scores)
-
-    @with_shared_docs
-    @validate_params(_MAP_PARAMETERS, prefer_skip_nested_validation=False)  # the patch scorer checks `kind`
-    def anomaly_map(self, X, *, resolution="auto", kind=None, smoothing=0.0):
-        """Map of each image, higher = more anomalous.
-
-        ::
-
-            map(p) = sum_k w(p - c_k) m_k(p) / sum_k w(p - c_k),   w(q) = exp(-(q_1^2 + q_2^2) / (2 sigma^2))
-
-        over the patches k with centre `c_k`; `sigma` is a quarter of the patch's sides. `m_k` is what the patch
-        scorer's `anomaly_map` gives, or minus the score of the patch in all its pixels. The unit is that of the score,
-        but for pixels of a method whose score is no reconstruction error, such as `DAGMM`.
-
-        Parameters
-        ----------
-        {images as in fit}
-        resolution : {"auto", "pixels", "patches"}, default="auto"
-            "pixels" takes the patch scorer's `anomaly_map`, "patches" minus its score; "auto" is "pixels" for scorers
-            that reconstruct.
-        kind : str, default=None
-            Kind of the patch scorer's map, as its `anomaly_map` takes it, such as "brighter"; None is its default.
-        smoothing : float, default=0.0
-            Standard deviation in pixels of a Gaussian that the map is blurred with.
-
-        Returns
-        -------
-        maps : list of ndarray, float32 (H, W)
-            Of each image's own size; pixels of no scored patch have the least value of the others, before smoothing.
-            None for an image that is skipped.
-        """
-        check_is_fitted(self)
-        scorer = self._scorer
-        return self._images(X).results(lambda image: scorer.map(image, resolution, smoothing, kind)[0])
-
-    @with_shared_docs
-    @validate_params(
-        {
-            "n_regions": [Interval(Integral, 1, None, closed="left")],
-            "share": [Interval(Real, 0, 1, closed="neither")],
-            **_MAP_PARAMETERS,
-        },
-        prefer_skip_nested_validation=False,
-    )
-    def find_regions(self, X, *, n_regions=20, share=0.01, resolution="auto", kind=None, smoothing=0.0):
-        """Table of the most suspicious regions of all images.
-
-        Parameters
-        ----------
-        {images as in fit}
-        n_regions : int, default=20
-            Most rows of the table.
-        share : float in (0, 1), default=0.01
-            Share of the pixels in each image's scored patches, those highest in its map, that belongs to regions;
-            neighbouring ones, also across corners, are one region. Pixels with the value of the lowest of them belong
-            to regions too, so that with `resolution="patches"` a small share gives whole patches.
-        resolution : {"auto", "pixels", "patches"}, default="auto"
-        kind : str, default=None
-        smoothing : float, default=0.0
-            As in `anomaly_map`.
-
-        Returns
-        -------
-        regions : pandas.DataFrame
-            One row for each region: `file` (or "image 3"), `x`, `y` (left and top, from 0), `width`, `height` in
-            pixels, `score` (the highest value of the map inside), `rank` (1 = most suspicious), by which it is sorted.
-            `to_csv` saves it.
-        """
-        check_is_fitted(self)
-        pandas = require("pandas", purpose="A table of regions")
-        images, scorer, found = self._images(X), self._scorer, []
-
-        def highest(regions):
-            return sorted(regions, key=lambda region: -region["score"])[:n_regions]
-
-        of_images = images.results(
-            lambda image: highest(regions_of(*scorer.map(image, resolution, smoothing, kind), share))
-        )
-        for index, regions in enumerate(of_images):
-            found = highest(found + [{"file": images.name(index), **region} for region in regions or []])
-        ranked = [{**region, "rank": rank} for rank, region in enumerate(found, start=1)]
-        return pandas.DataFrame(ranked, columns=list(COLUMNS))
 
     @property
     def _scorer(self):

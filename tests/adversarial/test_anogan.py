@@ -1,4 +1,4 @@
-"""AnoGAN: the game of the two networks, the search for codes against a plain loop, and that training helps."""
+"""AnoGAN: the game of the two networks, changes of the training rows, and that training helps."""
 
 import copy
 from itertools import pairwise
@@ -14,9 +14,7 @@ from torch import nn
 
 from sklearn_occ import AnoGAN
 from sklearn_occ.adversarial._adversarial_loss import AdversarialLoss
-from sklearn_occ.adversarial._latent_search import LatentSearch
 from sklearn_occ.datasets import load_one_class_digits
-from sklearn_occ.engine import RandomStream
 from sklearn_occ.nn._adversarial import Discriminator, GenerativeAdversarial
 
 
@@ -28,17 +26,6 @@ def X(blobs):
 @pytest.fixture
 def table(rng):
     return rng.normal(size=(50, 6)) @ rng.normal(size=(6, 6))
-
-
-@pytest.fixture
-def on_images(X):
-    """Trained long enough for the search to have something to find."""
-    return quick("AnoGAN", max_epochs=40, lr=1e-3, batch_size=25).fit(X)
-
-
-@pytest.fixture
-def on_a_table(table):
-    return quick("AnoGAN", max_epochs=40, lr=1e-3, batch_size=25).fit(table)
 
 
 def log_sigmoid(x):
@@ -145,139 +132,6 @@ def test_betas_of_adam(X):
     assert quick("CAE").fit(X).net_.optimizer_.defaults["betas"] == (0.9, 0.999)
 
 
-def searched_by_a_loop(occ, X):
-    """Residual, discrimination, code and generated row of each row of X: one row and one start at a time, float64."""
-    module = copy.deepcopy(occ.net_.module_).double().eval().requires_grad_(False)
-    rows = torch.from_numpy(X).double() / (255 if X.dtype == np.uint8 else 1)
-    with RandomStream(occ._seed).generator() as generator:
-        starts = torch.rand(occ.n_restarts, occ.n_components_, generator=generator) * 2 - 1
-    found = []
-    for row in rows[:, None] if X.ndim == 3 else rows:
-        best = (np.inf,)
-        for start in starts.double():
-            code = start.clone().requires_grad_()
-            optimizer = torch.optim.Adam([code], lr=occ.search_lr)
-            for step in range(occ.search_steps + 1):
-                made = module.made(code[None])[0]
-                residual = (row - made).abs().mean()
-                gap = module.discriminator.features(row[None]) - module.discriminator.features(made[None])
-                loss = (1 - occ.feature_weight) * residual + occ.feature_weight * gap.abs().mean()
-                if loss.item() < best[0]:
-                    parts = residual.item(), gap.abs().mean().item()
-                    best = loss.item(), *parts, code.detach().numpy().copy(), made.detach().numpy().copy()
-                if step < occ.search_steps:
-                    optimizer.zero_grad()
-                    loss.backward()
-                    optimizer.step()
-                    code.data = code.data.clamp(-1, 1)
-        found.append(best[1:])
-    return [np.array(part) for part in zip(*found, strict=True)]
-
-
-@pytest.mark.parametrize("kind", ["images", "table"])
-def test_the_search_is_a_plain_loop_over_rows_and_starts(kind, on_images, on_a_table, X, table):
-    occ, rows = (on_images, X[:4]) if kind == "images" else (on_a_table, table[:4])
-    occ.set_params(search_steps=25, n_restarts=3, feature_weight=0.3)
-    residual, discrimination, code, made = searched_by_a_loop(occ, rows)
-    parts = occ.score_parts(rows)
-    assert [part.dtype for part in parts] == [np.float64] * 2
-    np.testing.assert_allclose(parts, [residual, discrimination], rtol=1e-8)
-    np.testing.assert_allclose(occ.transform(rows), code, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(occ.reconstruct(rows), made.reshape(rows.shape), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(occ.score_samples(rows), -0.7 * residual - 0.3 * discrimination, rtol=1e-8)
-
-
-def test_scores_and_parts_are_those_of_the_row_that_is_made(on_images, X):
-    rows = X.astype(np.float32) / np.float32(255)
-    made = on_images.reconstruct(X)
-    features = copy.deepcopy(on_images.net_.module_.discriminator.features).eval()
-    with torch.no_grad():
-        of_rows, of_made = (features(torch.from_numpy(images)[:, None]).numpy() for images in (rows, made))
-    residual, discrimination = on_images.score_parts(X)
-    np.testing.assert_allclose(residual, np.abs(rows - made).mean((1, 2)), rtol=1e-5)
-    np.testing.assert_allclose(discrimination, np.abs(of_rows - of_made).mean(1), rtol=1e-4)
-    expected = {"sum": 0.9 * residual + 0.1 * discrimination, "residual": residual, "discrimination": discrimination}
-    for score_function, loss in expected.items():
-        np.testing.assert_allclose(
-            on_images.set_params(score_function=score_function).score_samples(X), -loss, rtol=1e-9
-        )
-    np.testing.assert_allclose(on_images.inverse_transform(on_images.transform(X)), made, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize(("feature_weight", "part"), [(0.0, 0), (1.0, 1)])
-def test_at_its_ends_the_weight_leaves_one_part(feature_weight, part, on_a_table, table):
-    on_a_table.set_params(feature_weight=feature_weight, search_steps=30)
-    alone = on_a_table.score_parts(table)[part]
-    np.testing.assert_allclose(on_a_table.score_samples(table), -alone, rtol=1e-12)
-    assert alone.mean() < on_a_table.set_params(feature_weight=0.5).score_parts(table)[part].mean()
-
-
-def test_more_steps_and_more_starts_never_raise_the_loss(on_images, X):
-    def loss(**params):
-        return -on_images.set_params(**params).score_samples(X[:10])
-
-    by_steps = [loss(search_steps=n, n_restarts=1) for n in (0, 1, 5, 20, 60)]
-    by_starts = [loss(search_steps=5, n_restarts=n) for n in (1, 2, 4, 16)]
-    for losses in (by_steps, by_starts):
-        assert (np.diff(losses, axis=0) <= 1e-12).all()
-    assert by_steps[-1].mean() < 0.95 * by_steps[0].mean()
-    assert by_starts[-1].mean() < by_starts[0].mean()
-
-
-def test_codes_stay_in_the_cube(on_images, on_a_table, X, table):
-    far = 100 * table
-    for occ, rows in ((on_images, 1 - X / 255), (on_a_table, far)):
-        codes = occ.set_params(search_lr=0.5, search_steps=40).transform(rows)
-        assert codes.min() == -1 and codes.max() == 1
-        assert codes.shape == (50, occ.n_components_)
-
-
-def test_the_best_of_the_starts_counts_where_no_step_is_made(on_a_table, table):
-    codes = on_a_table.set_params(search_steps=0, n_restarts=7).transform(table)
-    assert 1 < len(np.unique(codes, axis=0)) <= 7
-    distances = np.stack(
-        [np.abs(on_a_table.inverse_transform(c[None]) - table).mean(1) for c in np.unique(codes, axis=0)]
-    )
-    on_a_table.set_params(feature_weight=0.0)
-    np.testing.assert_allclose(-on_a_table.score_samples(table), distances.min(0), rtol=1e-6)
-
-
-def test_the_search_leaves_the_networks_alone(on_images, X):
-    module = on_images.net_.module_
-    before = copy.deepcopy(module.state_dict())
-    on_images.score_samples(X)
-    assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
-    assert all(weight.dtype == torch.float32 for weight in module.parameters())
-
-
-def test_a_score_of_the_default_search_depends_on_no_other_row():
-    digits = load_one_class_digits(majority=5)
-    occ = quick("AnoGAN", max_epochs=100, lr=1e-3, search_steps=0).fit(digits.X_train).set_params(search_steps=500)
-    few = digits.X_test[:6]
-    together = occ.score_samples(few)
-    np.testing.assert_allclose(occ.score_samples(few[2:3]), together[2:3], rtol=1e-6)
-    among_others = np.concatenate([digits.X_test[-64:], few[::-1]])  # in another order, in another block
-    np.testing.assert_allclose(occ.score_samples(among_others)[:63:-1], together, rtol=1e-6)
-
-
-def test_steps_of_the_search_beat_as_many_random_codes():
-    digits = load_one_class_digits(majority=5)
-    new = digits.X_test[digits.y_test == 1][:40]
-    params = {"channels": 16, "lr": 1e-3, "max_epochs": 400, "random_state": 0}
-    occ = AnoGAN(search_steps=0, **params).fit(digits.X_train)
-    searched = -occ.set_params(n_restarts=1, search_steps=500).score_samples(new)
-    drawn = -occ.set_params(n_restarts=500, search_steps=0).score_samples(new)
-    assert searched.mean() <= 0.8 * drawn.mean()
-    assert (searched < drawn).all()
-
-
-def test_a_search_that_finds_no_number_is_an_error(on_a_table, table):
-    with torch.no_grad():
-        on_a_table.net_.module_.generator[0].weight.fill_(torch.nan)
-    with pytest.raises(ValueError, match="The score of row 0 is nan"):
-        on_a_table.score_samples(table)
-
-
 class Augment:
     """Remembers what it got; its name stands for it in a checkpoint."""
 
@@ -371,109 +225,6 @@ def test_a_collapsed_generator_warns(table):
     quick("AnoGAN", search_steps=0, lr=1e-30).fit(1e4 * table)
 
 
-def test_networks_of_a_users_own(table, X):
-    generator, features = nn.Linear(3, 6), nn.Sequential(nn.Linear(6, 5), nn.Tanh())
-    kept = copy.deepcopy(generator.state_dict()), copy.deepcopy(features.state_dict())
-    params = {"generator": generator, "discriminator": features, "n_components": 3}
-    occ = quick("AnoGAN", **params, lr=1e-30).fit(table)
-    assert torch.equal(occ.net_.module_.generator.weight, generator.weight)
-    assert occ.net_.module_.discriminator.logit.in_features == 5
-    trained = quick("AnoGAN", **params, lr=1e-2).fit(table)
-    assert not torch.equal(trained.net_.module_.generator.weight, generator.weight)
-    for module, before in zip((generator, features), kept, strict=True):
-        assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
-    made = quick(
-        "AnoGAN",
-        generator=lambda n, shape: nn.Sequential(nn.Linear(n, 144), nn.Unflatten(1, shape)),
-        discriminator=lambda shape: nn.Sequential(nn.Flatten(), nn.Linear(144, 9)),
-        n_components=4,
-    ).fit(X)
-    assert made.output_activation_ == "sigmoid" and made.reconstruct(X).max() <= 1
-    assert made.transform(X).shape == (50, 4)
-
-
-@pytest.mark.parametrize("name", ["AnoGAN", "FAnoGAN"])
-@pytest.mark.parametrize("output_activation", ["sigmoid", "linear"])
-def test_a_trained_generator_given_back_makes_the_same_rows(name, output_activation, X):
-    occ = quick(name, output_activation=output_activation).fit(X)
-    generator = occ.net_.module_.generator
-    still = {"lr": 1e-30} | ({"pretrain_lr": 1e-30} if name == "FAnoGAN" else {})
-    again = quick(name, generator=generator, output_activation=output_activation, **still)
-    again.fit(X[:10])  # makes the networks anew around it
-    again.net_.module_.generator.load_state_dict(generator.state_dict())  # for running means and variances
-    codes = np.random.default_rng(0).uniform(-1, 1, (20, occ.n_components_))
-    np.testing.assert_array_equal(again.inverse_transform(codes), occ.inverse_transform(codes))
-
-
-class DrawsInTraining(nn.Module):
-    """A class that the package does not know, float32 only."""
-
-    def __init__(self, shape):
-        super().__init__()
-        self.layer = nn.Linear(*shape, 5)
-
-    def forward(self, x):
-        assert x.dtype == torch.float32
-        return nn.functional.dropout(self.layer(x), 0.3, self.training)
-
-
-def test_unknown_code_repeats_and_leaves_the_global_generator_alone(table):
-    before = torch.get_rng_state()
-    fits = [quick("AnoGAN", discriminator=DrawsInTraining).fit(table) for _ in range(2)]
-    np.testing.assert_array_equal(*(occ.score_samples(table) for occ in fits))
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_networks_that_work_in_place_see_copies(table):
-    kept = table.copy()
-    layer = nn.Linear(6, 5)
-    params = {"validation_fraction": 0.3, "threshold_data": "validation", "max_epochs": 3}
-    occ = quick("AnoGAN", discriminator=nn.Sequential(nn.ReLU(inplace=True), layer), **params).fit(table)
-    other = quick("AnoGAN", discriminator=nn.Sequential(nn.ReLU(), layer), **params).fit(table)
-    np.testing.assert_array_equal(table, kept)
-    assert occ.history_[:, "valid_loss"] == other.history_[:, "valid_loss"]
-    np.testing.assert_allclose(occ.score_samples(table), other.score_samples(table), rtol=1e-3)
-    np.testing.assert_allclose(occ.score_parts(table)[0], np.abs(occ.reconstruct(table) - table).mean(1), rtol=1e-4)
-    clamped = nn.Sequential(nn.Hardtanh(-0.5, 0.5, inplace=True), nn.Linear(3, 6))
-    codes = quick("AnoGAN", generator=clamped, n_components=3).fit(table).transform(table)
-    assert np.abs(codes).max() > 0.5  # the codes themselves are not clamped
-
-
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        (
-            {"generator": nn.Linear(3, 7), "n_components": 3},
-            r"[Tt]he generator .*rows of shape \(7,\), expected \(6,\)",
-        ),
-        ({"generator": lambda n, shape: 3}, "returned int, expected a torch.nn.Module"),
-        ({"discriminator": lambda shape: "no"}, "returned str, expected a torch.nn.Module"),
-        ({"discriminator": nn.Unflatten(1, (2, 3))}, r"The discriminator .*\(2, 2, 3\), expected the features"),
-    ],
-)
-def test_networks_that_do_not_fit_are_named(params, message, table):
-    with pytest.raises((ValueError, TypeError), match=message) as caught:
-        quick("AnoGAN", **params).fit(table)
-    assert "encoder" not in str(caught.value) and "decoder" not in str(caught.value)
-
-
-def test_too_small_images_are_told_of_no_parameter_of_other_estimators(rng):
-    with pytest.raises(ValueError, match="Images of 5 x 5 pixels are too small for the default network") as caught:
-        quick("AnoGAN").fit(rng.uniform(size=(20, 5, 5)))
-    assert "networks of your own" in str(caught.value) and "coder=" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("kind", "shape", "expected"),
-    [("images", (28, 28), 100), ("images", (12, 12), 36), ("table", (9,), 4), ("table", (1,), 1)],
-)
-def test_width_of_the_code(kind, shape, expected, rng):
-    rows = rng.uniform(size=(12, *shape))
-    occ = quick("AnoGAN", max_epochs=1, search_steps=0, channels=2).fit(rows)
-    assert occ.n_components_ == occ.transform(rows).shape[1] == expected
-    assert quick("AnoGAN", max_epochs=1, search_steps=0, channels=2, n_components=3).fit(rows).n_components_ == 3
-
-
 def test_a_resumed_fit_is_the_same(X, tmp_path, monkeypatch):
     monkeypatch.setattr("sklearn_occ.engine._checkpoint._PAUSE", 0)  # written after every epoch
     params, checkpoint = {"max_epochs": 6, "batch_size": 16}, tmp_path / "fit.pt"
@@ -489,17 +240,6 @@ def test_a_resumed_fit_is_the_same(X, tmp_path, monkeypatch):
     assert torch.equal(resumed.net_.criterion_.first_variance, whole.net_.criterion_.first_variance)
     for player in ("discriminator", "generator"):
         assert resumed.history_[:, f"train_{player}_loss"] == whole.history_[:, f"train_{player}_loss"]
-
-
-def test_a_search_in_float32_gives_the_same_to_its_precision(on_a_table, table):
-    module = copy.deepcopy(on_a_table.net_.module_).eval()
-    starts = torch.rand(2, on_a_table.n_components_, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    params = {"n_steps": 10, "lr": 0.05, "feature_weight": 0.1}
-    with torch.no_grad():
-        single = LatentSearch(module, starts, **params)(torch.from_numpy(table).float())
-        double = LatentSearch(module.double(), starts, **params)(torch.from_numpy(table))
-    np.testing.assert_allclose(single.sum, double.sum, rtol=1e-3)
-    np.testing.assert_allclose(double.sum, 0.9 * double.residual + 0.1 * double.discrimination, rtol=1e-12)
 
 
 def auc_on_digits(seed, **params):
@@ -521,11 +261,3 @@ def test_training_finds_digits_better_than_the_untrained_networks():
         for params in ({"lr": 1e-30, "max_epochs": 1}, {"lr": 1e-3, "max_epochs": 60})
     )
     assert after.mean() - before.mean() > 2 * max(before.std(ddof=1), after.std(ddof=1)), (before, after)
-
-
-def test_verbose_counts_the_rows_that_were_searched(blobs, capsys):
-    quick("AnoGAN", verbose=1).fit(blobs(150))
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("search:")]
-    assert lines[-1] == "search: 150 of 150 rows" and len(lines) > 1
-    quick("AnoGAN").fit(blobs(20))
-    assert "search" not in capsys.readouterr().out
