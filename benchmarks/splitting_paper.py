@@ -6,8 +6,9 @@
 
 A cell of networks is a class and a seed. It trains one autoencoder on all training images of the class, scores the
 test set by its structural similarity ("SSIM"), and hands it to every classifier of the cell, which splits by it: ICS,
-the paper's method; NNwDS, without the constraints on distances; with the seeds below --rho-seeds also ICS at the
-other shares of figure 4. NaiveNN has no split. Official split, whole test set. Baselines have a cell each, those
+the paper's method; "ICS, signed", whose distance takes the difference with its sign, as the paper has it; NNwDS,
+without the constraints on distances; with the seeds below --rho-seeds also both ICS at the other shares of figure 4.
+NaiveNN has no split. Official split, whole test set. Baselines have a cell each, those
 without random numbers with one seed; "fine HOG + OCSVM" and "HOG + PCA" are this package's, not the paper's.
 
 From the paper: rho = 10 %, batches of 64, L2 1e-6. Ours: images scaled to [-1, 1]. At 0 to 1 the constants of SSIM are
@@ -45,13 +46,14 @@ BASELINES = {  # by name: from a seed
     "isolation forest": lambda seed: make_isolation_forest(random_state=seed),
 }
 SEEDED = ("isolation forest",)
-NETWORKS = ("SSIM", "NaiveNN", "NNwDS", "ICS")
+HEADS = {"ICS": True, "ICS, signed": False}  # by name: whether the distance is symmetric
+NETWORKS = ("SSIM", "NaiveNN", "NNwDS", *HEADS)
 METHODS = (*BASELINES, "networks")
 
 
-def of_rho(rho):
-    """Name of the figure of ICS at this share of atypical rows."""
-    return "ICS" if rho == PAPERS_RHO else f"ICS at {rho:.0%}"
+def of_rho(head, rho):
+    """Name of the figure of a head of `HEADS` at this share of atypical rows."""
+    return head if rho == PAPERS_RHO else f"{head} at {rho:.0%}"
 
 
 def networks(cell, autoencoder):
@@ -63,7 +65,11 @@ def networks(cell, autoencoder):
     return {
         "NaiveNN": IntraClassSplitting(rho=None, constraints=False, **common),
         "NNwDS": IntraClassSplitting(rho=PAPERS_RHO, constraints=False, **splitting),
-        **{of_rho(rho): IntraClassSplitting(rho=rho, **splitting) for rho in cell["rhos"]},
+        **{
+            of_rho(head, rho): IntraClassSplitting(rho=rho, symmetric=HEADS[head], **splitting)
+            for rho in cell["rhos"]
+            for head in cell["heads"]
+        },
     }
 
 
@@ -110,6 +116,7 @@ def cells_of(args, data, method):
     settings = {}
     if method == "networks":
         settings = {key: getattr(args, key) for key in ("autoencoder_epochs", "epochs", "channels", "code", "device")}
+        settings["heads"] = list(HEADS)
     cells = []
     for seed in range(args.seeds if method in ("networks", *SEEDED) else 1):
         if method == "networks":
@@ -136,16 +143,22 @@ def show(args, data):
             rows.append([f"*{name}, paper*", *(f"*{auc:.1f}*" for auc in published)])
     print(f"\n{data}: AUC (%), mean ± standard deviation over {args.seeds} seeds; in italics the paper's table 1")
     _cells.print_table(header, rows)
-    some = cells_of(args, data, "networks")[: 10 * args.rho_seeds]
-    print(f"\nICS by the share of atypical rows, {args.rho_seeds} seeds (figure 4)")
-    _cells.print_table(["rho", *header[1:]], [row_of(args, of_rho(rho), some, f"{rho:.0%}") for rho in RHOS])
-    means = [np.mean(found) for rho in RHOS if (found := values(args, of_rho(rho), some))]
-    if len(means) == len(RHOS):
-        print(f"\nStandard deviation of the mean AUC over rho: {100 * np.std(means, ddof=1):.2f} points")
+    for head in HEADS:
+        show_shares(args, head, [cell for cell in cells_of(args, data, "networks") if cell["seed"] < args.rho_seeds])
     print("\nSeconds a fit, median; those that split without the autoencoder's, which is the SSIM row's")
     _cells.print_table(["method", "seconds"], seconds)
     _cells.missing(all_cells, args.output)
     print(f"\nComputed with: {_cells.machines(all_cells, args.output)}")
+
+
+def show_shares(args, head, cells):
+    """Print figure 4 of a head."""
+    print(f"\n{head} by the share of atypical rows, {args.rho_seeds} seeds (figure 4)")
+    rows = [row_of(args, of_rho(head, rho), cells, f"{rho:.0%}") for rho in RHOS]
+    _cells.print_table(["rho", *map(str, range(10)), "mean"], rows)
+    means = [np.mean(found) for rho in RHOS if (found := values(args, of_rho(head, rho), cells))]
+    if len(means) == len(RHOS):
+        print(f"\nStandard deviation of the mean AUC over rho: {100 * np.std(means, ddof=1):.2f} points")
 
 
 def values(args, name, cells, kind="figures"):

@@ -27,7 +27,7 @@ class IntraClassSplitting(BaseAutoencoder):
         atypical        the share rho of the training rows with the lowest sim(x, x'), x' their reconstruction
         z = E(x)        features of the backbone
         l(x) = w z + b  logit of "atypical", y = sigmoid(l)
-        dist(z, z')     = sigmoid(v |z - z'| + c), in (0, 1), the absolute difference taken coordinate by coordinate
+        dist(z, z')     = sigmoid(v (z - z')^2 + c), in (0, 1), the square taken coordinate by coordinate
 
         closeness   = -mean log(1 - dist(z_i, z_j))                       of pairs of typical rows
         intra_class = (-mean log(1 - y) of typical rows - mean log y of atypical rows) / 2
@@ -58,6 +58,9 @@ class IntraClassSplitting(BaseAutoencoder):
         arrays of some rows, (b, C, H, W) or (b, n_features), and returns (b,) numbers, higher = more alike.
     constraints : bool, default=True
         Whether closeness and dispersion are trained.
+    symmetric : bool, default=True
+        Whether `dist` takes the squared difference, as above. False takes the difference with its sign, `z - z'`, as
+        the paper's section 3.1 has it; the constraints can then not be met, see Notes.
     pretrain_epochs : int, default=150
         Epochs of the autoencoder. 0 takes trained modules `encoder` and `decoder` as they are, so that several fits
         share one autoencoder: `encoder_` and `decoder_` of a fitted `CAE`.
@@ -121,6 +124,11 @@ class IntraClassSplitting(BaseAutoencoder):
     `contamination` near `rho` the threshold lies in the gap between the two kinds. Rows that are not in memory are
     read one by one in the second stage, the atypical ones at random.
 
+    With `symmetric=False` closeness + dispersion is at least 2 log 2, whatever the weights: the differences of the
+    pairs in a batch add up to 0, so that a linear layer which calls some pairs far calls others near, and the best
+    that it can do is a distance of 0.5 for all. Both losses then stay at log 2, and what is left is nearly the
+    classifier of `constraints=False`.
+
     The logit has no bound, and far from all training rows it may go either way: a classifier of rows that lie side by
     side says nothing about what lies beyond both. In tables, whose anomalies are often far out, it can call them the
     most typical of all: on the 30 features of `wdbc`, the area under the ROC curve is 3 to 15 (three seeds).
@@ -128,8 +136,8 @@ class IntraClassSplitting(BaseAutoencoder):
     References
     ----------
     Schlachter, Liao, Yang, Deep one-class classification using intra-class splitting, sections 2.1 to 2.3 and 3.1,
-    equations 1 to 4. There the distance has the difference with its sign, which makes it depend on the order of a pair;
-    and how many rows of each kind equation 3 has is not said, so they are weighed alike.
+    equations 1 to 4. There the distance has the difference with its sign, as with `symmetric=False`; how many rows of
+    each kind equation 3 has is not said, so they are weighed alike.
 
     Examples
     --------
@@ -147,6 +155,7 @@ class IntraClassSplitting(BaseAutoencoder):
         "rho": [Interval(Real, 0, 0.5, closed="right"), None],
         "similarity": [StrOptions({"auto", "ssim", "mse"}), callable],
         "constraints": ["boolean"],
+        "symmetric": ["boolean"],
         "pretrain_epochs": [Interval(Integral, 0, None, closed="left")],
         "backbone": [callable, None],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
@@ -159,6 +168,7 @@ class IntraClassSplitting(BaseAutoencoder):
         rho=0.1,
         similarity="auto",
         constraints=True,
+        symmetric=True,
         pretrain_epochs=150,
         backbone=None,
         encoder=None,
@@ -211,6 +221,7 @@ class IntraClassSplitting(BaseAutoencoder):
         self.rho = rho
         self.similarity = similarity
         self.constraints = constraints
+        self.symmetric = symmetric
         self.pretrain_epochs = pretrain_epochs
         self.backbone = backbone
 
@@ -224,7 +235,7 @@ class IntraClassSplitting(BaseAutoencoder):
         backbone, self.n_components_ = build_encoder(
             self.backbone, self._shape_of_rows, self.n_components, self.channels, name="backbone"
         )
-        return SplittingNetwork(backbone, self.n_components_, autoencoder, self.constraints)
+        return SplittingNetwork(backbone, self.n_components_, autoencoder, self.constraints, self.symmetric)
 
     def _make_criterion(self):
         similarity = self._make_similarity()  # which refuses "ssim" of a table

@@ -24,13 +24,16 @@ class SplittingNetwork(nn.Module):
         What splits the rows.
     constraints : bool
         Whether there is a distance subnetwork.
+    symmetric : bool
+        Whether it gets the squared difference of two rows, and not the difference.
     """
 
-    def __init__(self, encoder, n_components, autoencoder, constraints):
+    def __init__(self, encoder, n_components, autoencoder, constraints, symmetric=True):
         super().__init__()
         self.encoder = nn.Sequential(encoder, nn.LeakyReLU(_SLOPE))
         self.logit = nn.Linear(n_components, 1)
         self.distance = nn.Linear(n_components, 1) if constraints else None
+        self.symmetric = symmetric
         self.autoencoder = autoencoder
         self.pretrains = False
 
@@ -42,7 +45,8 @@ class SplittingNetwork(nn.Module):
 
     def distance_logits(self, z):
         """Logit of the distance of each row of z from the next one, of the last from the first, (b,)."""
-        return self.distance((z - z.roll(-1, 0)).abs()).squeeze(1)
+        difference = z - z.roll(-1, 0)
+        return self.distance(difference.square() if self.symmetric else difference).squeeze(1)
 
 
 class SplittingLoss(nn.Module):

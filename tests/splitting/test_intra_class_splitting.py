@@ -92,7 +92,8 @@ def losses_by_hand(module, typical, atypical):
     y = expit(logit)
 
     def distances(z):
-        return np.array([expit(w[0] @ np.abs(z[i] - z[(i + 1) % len(z)]) + b[0]) for i in range(len(z))])
+        differences = [z[i] - z[(i + 1) % len(z)] for i in range(len(z))]
+        return np.array([expit(w[0] @ (d**2 if module.symmetric else d) + b[0]) for d in differences])
 
     return {
         "closeness": -np.log(1 - distances(z[:n])).mean(),
@@ -101,8 +102,10 @@ def losses_by_hand(module, typical, atypical):
     }
 
 
+@pytest.mark.parametrize("symmetric", [True, False])
 @pytest.mark.parametrize("n_atypical", [2, 5])
-def test_losses_are_the_formulas(network, rng, n_atypical):
+def test_losses_are_the_formulas(network, rng, n_atypical, symmetric):
+    network.symmetric = symmetric
     typical, atypical = (torch.from_numpy(rng.normal(size=(n, 6))) for n in (5, n_atypical))
     expected = losses_by_hand(network, typical, atypical)
     criterion = SplittingLoss(nn.Identity(), constraints=True)
@@ -135,6 +138,16 @@ def test_a_distance_does_not_depend_on_the_order_of_the_pair(network, rng):
     assert there.item() == back.item()
     same = network.distance_logits(pair[:1].expand(2, 4))
     torch.testing.assert_close(same, network.distance.bias.expand(2), rtol=0, atol=0)
+
+
+def test_a_distance_with_its_sign_cannot_meet_the_constraints(X):
+    losses = {}
+    for symmetric in (True, False):
+        occ = quick("IntraClassSplitting", symmetric=symmetric, max_epochs=60, pretrain_epochs=5, lr=1e-3).fit(X)
+        rows, atypical = torch.from_numpy(X).float()[:, None] / 255, np.isin(np.arange(50), occ.atypical_indices_)
+        found = losses_by_hand(occ.net_.module_, rows[~atypical], rows[atypical])
+        losses[symmetric] = found["closeness"] + found["dispersion"]
+    assert losses[False] >= 2 * np.log(2) > 2 * losses[True]
 
 
 @pytest.mark.parametrize("turn", TURNS)
