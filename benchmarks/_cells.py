@@ -197,6 +197,14 @@ def mean_std(values, expected, *, scale=100.0, digits=1):
     return mean + spread + ("" if len(values) == expected else f" ({len(values)} of {expected})")
 
 
+def mean_over_classes(cells, folder, figure, n_seeds):
+    """Mean over classes, ± over seeds, of cells sorted by seed; "-" unless every cell is there."""
+    found = figures(cells, folder, figure)
+    if len(found) < len(cells):
+        return "-"
+    return mean_std(np.reshape(found, (n_seeds, -1)).mean(axis=1).tolist(), n_seeds)
+
+
 def print_table(header, rows):
     """Print a markdown table."""
     print()

@@ -16,7 +16,6 @@ from itertools import product
 from pathlib import Path
 
 import _cells
-import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 
@@ -81,14 +80,6 @@ def cells_of(args, data, method, margin):
     ]
 
 
-def number(args, cells, figure):
-    """Mean over classes, ± over seeds; "-" unless every cell is there."""
-    found = _cells.figures(cells, args.output, figure)
-    if len(found) < len(cells):
-        return "-"
-    return _cells.mean_std(np.reshape(found, (args.seeds, -1)).mean(axis=1).tolist(), args.seeds)
-
-
 def parse():
     device = "cuda" if torch.cuda.is_available() else "cpu"
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -116,7 +107,8 @@ def main():
     for data, method, margin in rows:
         figures = FIGURES if method == "TEND" else FIGURES[:1]
         of_row = cells_of(args, data, method, margin)
-        table.append([data, method, margin, *(number(args, of_row, figure) for figure in figures)])
+        numbers = (_cells.mean_over_classes(of_row, args.output, figure, args.seeds) for figure in figures)
+        table.append([data, method, margin, *numbers])
         table[-1] += ["-"] * (len(FIGURES) - len(figures))
     _cells.print_table(["data", "method", "margin", *FIGURES], table)
     _cells.missing(cells, args.output)

@@ -1,18 +1,21 @@
-"""The thesis' evaluation of TEND: outliers of three kinds, one class against the rest and the rest against one.
+"""The evaluations of Guo's thesis: outliers of three kinds, one class against the rest and the rest against one.
 
     python benchmarks/outliers.py --jobs 2
     python benchmarks/outliers.py --table-only
 
-8 x 8 digits, 80 % of the in-distribution images train and 20 % are tested. Intra-class outliers are other digits;
-inter-class ones 500 chest X-rays of PneumoniaMNIST, shrunk to 8 x 8; "changed" is the share of in-distribution test
-images that are called outliers after a cut, a crop, noise or a blur, mean of the four. FPR, TPR and DIFF are those at
-the G-mean threshold of the intra-class test set, labels included, as in the thesis: figures of an evaluation.
+Intra-class outliers are other digits, as in its section on TEND (tables 4.3 and 4.4), inter-class ones images of
+another data set, as in that on CVAD (table 4.8): here 500 chest X-rays of PneumoniaMNIST, shrunk to 8 x 8. "changed"
+is the share of in-distribution images that are called outliers after a cut, a crop, noise or a blur, mean of the four
+(tables 4.5 and 4.6, where training images are changed too; here those of the test set alone). 8 x 8 digits, 80 % of the
+in-distribution images train. FPR, TPR and DIFF are those at the G-mean threshold of the intra-class test set, labels
+included, as in the thesis: figures of an evaluation.
 
 BinaryClassifier is a reference that has labels: the default encoder and a linear layer, trained by cross-entropy on
-the training images and all images of the next two digits, which no method is tested on. Where the rest is
-in-distribution no digit is left for it.
+the training images and all images of the next two digits. No method is tested on these. It has no row where the rest is
+in-distribution: known outliers would have to come out of the majority of every method.
 
-Networks of 16 channels, as many epochs as give about `--steps` steps of the optimizer, in either stage.
+Networks of 16 channels, batches of each method's default size, and as many epochs as give about `--batches` batches in
+either stage; players of adversarial methods make a step or more a batch.
 """
 
 import argparse
@@ -36,7 +39,7 @@ from sklearn_occ.nn import build_encoder
 
 SPLITS = {"one-vs-rest": one_vs_rest_split, "rest-vs-one": rest_vs_one_split}
 LABELLED = "BinaryClassifier"
-METHODS = {  # table 4.3, in its order: by name ours and its parameters
+METHODS = {  # those of table 4.3 and CVAD: by name ours and its parameters
     "AutoEncoder": ("CAE", {}),
     "AE GMM": ("AEGMM", {}),
     "VAE": ("VAE", {}),
@@ -44,6 +47,7 @@ METHODS = {  # table 4.3, in its order: by name ours and its parameters
     "DeepSVDD": ("D-SVDD", {}),
     "GANomaly": ("GANomaly", {}),
     "f-AnoGAN": ("FAnoGAN", {}),
+    "CVAD": ("CVAD", {}),
     "TEND 150": ("TEND", {"margin": 150}),
     "TEND 250": ("TEND", {"margin": 250}),
     "TEND 500": ("TEND", {"margin": 500}),
@@ -51,7 +55,6 @@ METHODS = {  # table 4.3, in its order: by name ours and its parameters
 }
 FIGURES = ("fpr", "tpr", "difference", "auc", "auc_inter_class", "changed")
 HEADER = ("FPR", "TPR", "DIFF", "AUC", "inter-class AUC", "changed")
-N_CHANGED = 4
 SHAPE = (1, 8, 8)
 BATCH = 128
 
@@ -98,7 +101,7 @@ def load(cell):
 
 
 def epochs_of(cell, n_rows, batch_size):
-    return max(1, round(cell["steps"] / np.ceil(n_rows / batch_size)))
+    return max(1, round(cell["batches"] / np.ceil(n_rows / batch_size)))
 
 
 def fitted(cell, X_train, known):
@@ -130,8 +133,6 @@ def compute(cell, checkpoint):
     X_rays, y_rays = inter_class_test_set(majority, fetch_pneumoniamnist().X_train[:500])
     rates = unseen_transformation_rates(detector, majority, point.threshold)
     changed = [rate for kind, rate in rates.items() if kind != "none"]
-    if len(changed) != N_CHANGED:
-        raise RuntimeError(f"{sorted(rates)} is not 'none' and {N_CHANGED} transformations.")
     figures = {"fpr": point.fpr, "tpr": point.tpr, "difference": point.difference, "changed": np.mean(changed)}
     figures["auc"] = roc_auc_score(y_test == 1, scores)
     figures["auc_inter_class"] = roc_auc_score(y_rays == 1, detector.score_samples(X_rays))
@@ -141,7 +142,7 @@ def compute(cell, checkpoint):
 def cells_of(args, split, method):
     if split == "rest-vs-one" and method == LABELLED:
         return []
-    settings = {key: getattr(args, key) for key in ("steps", "channels", "device")}
+    settings = {key: getattr(args, key) for key in ("batches", "channels", "device")}
     return [
         {"experiment": "outliers", "split": split, "method": method, "class": digit, "seed": seed, **settings}
         for seed in range(args.seeds)
@@ -149,20 +150,12 @@ def cells_of(args, split, method):
     ]
 
 
-def number(args, cells, figure):
-    """Mean over digits, ± over seeds; "-" unless every cell is there."""
-    found = _cells.figures(cells, args.output, figure)
-    if not cells or len(found) < len(cells):
-        return "-"
-    return _cells.mean_std(np.reshape(found, (args.seeds, 10)).mean(axis=1).tolist(), args.seeds)
-
-
 def parse():
     device = "cuda" if torch.cuda.is_available() else "cpu"
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--splits", nargs="+", choices=SPLITS, default=list(SPLITS))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--steps", type=int, default=600, help="of the optimizer")
+    parser.add_argument("--batches", type=int, default=600, help="of a stage")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--channels", type=int, default=16, help="of the first layer")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
@@ -179,11 +172,11 @@ def main():
     n_errors = 0 if args.table_only else _cells.run(cells, compute, args.output, args.jobs)
     for split, of_split in rows.items():
         print(
-            f"\n{split}, per cent, mean over ten digits ± standard deviation over {args.seeds} seeds; {args.steps} "
-            f"steps in either stage, {args.channels} channels"
+            f"\n{split}, per cent, mean over ten digits ± standard deviation over {args.seeds} seeds; {args.batches} "
+            f"batches in either stage, {args.channels} channels"
         )
         table = [
-            [method, *(number(args, of_method, figure) for figure in FIGURES)]
+            [method, *(_cells.mean_over_classes(of_method, args.output, figure, args.seeds) for figure in FIGURES)]
             for method, of_method in of_split.items()
             if of_method
         ]

@@ -6,10 +6,10 @@
 
 A cell of networks is a class and a seed. It trains one autoencoder on all training images of the class, scores the
 test set by its structural similarity ("SSIM"), and hands it to every classifier of the cell, which splits by it: ICS,
-the paper's method; "ICS, signed", whose distance takes the difference with its sign, as the paper has it; NNwDS,
-without the constraints on distances; with the seeds below --rho-seeds also both ICS at the other shares of figure 4.
-NaiveNN has no split. Official split, whole test set. Baselines have a cell each, those
-without random numbers with one seed; "fine HOG + OCSVM" and "HOG + PCA" are this package's, not the paper's.
+the estimator's default; "ICS, signed", whose distance takes the difference with its sign, as the paper prints it;
+NNwDS, without the constraints on distances; with the seeds below --rho-seeds also both ICS at the other shares of
+figure 4. NaiveNN has no split. Official split, whole test set. Baselines have a cell each, those without random numbers
+with one seed; "fine HOG + OCSVM" and "HOG + PCA" are this package's, not the paper's.
 
 From the paper: rho = 10 %, batches of 64, L2 1e-6. Ours: images scaled to [-1, 1]. At 0 to 1 the constants of SSIM are
 small beside a background that an autoencoder leaves at a hundredth instead of 0, so that the split follows the amount
@@ -116,7 +116,7 @@ def cells_of(args, data, method):
     settings = {}
     if method == "networks":
         settings = {key: getattr(args, key) for key in ("autoencoder_epochs", "epochs", "channels", "code", "device")}
-        settings["heads"] = list(HEADS)
+        settings["heads"] = list(HEADS)  # a cell without the signed one is another
     cells = []
     for seed in range(args.seeds if method in ("networks", *SEEDED) else 1):
         if method == "networks":

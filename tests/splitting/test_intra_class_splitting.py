@@ -140,14 +140,15 @@ def test_a_distance_does_not_depend_on_the_order_of_the_pair(network, rng):
     torch.testing.assert_close(same, network.distance.bias.expand(2), rtol=0, atol=0)
 
 
-def test_a_distance_with_its_sign_cannot_meet_the_constraints(X):
+def test_a_distance_with_its_sign_cannot_meet_both_constraints(X):
     losses = {}
     for symmetric in (True, False):
         occ = quick("IntraClassSplitting", symmetric=symmetric, max_epochs=60, pretrain_epochs=5, lr=1e-3).fit(X)
-        rows, atypical = torch.from_numpy(X).float()[:, None] / 255, np.isin(np.arange(50), occ.atypical_indices_)
-        found = losses_by_hand(occ.net_.module_, rows[~atypical], rows[atypical])
-        losses[symmetric] = found["closeness"] + found["dispersion"]
-    assert losses[False] >= 2 * np.log(2) > 2 * losses[True]
+        losses[symmetric] = [row["train_closeness_loss"] + row["train_dispersion_loss"] for row in occ.history_[5:]]
+    # A step lies between the two losses, so that their sum is not that of the same weights.
+    np.testing.assert_allclose(losses[False][-10:], 2 * np.log(2), atol=0.03)
+    assert min(losses[False]) > 2 * np.log(2) - 0.03
+    assert max(losses[True][-10:]) < 0.7
 
 
 @pytest.mark.parametrize("turn", TURNS)
