@@ -169,7 +169,10 @@ def main():
     args = parse()
     rows = {split: {method: cells_of(args, split, method) for method in args.methods} for split in args.splits}
     cells = [cell for split, method in product(args.splits, args.methods) for cell in rows[split][method]]
-    n_errors = 0 if args.table_only else _cells.run(cells, compute, args.output, args.jobs)
+    n_errors = 0
+    if not args.table_only:
+        fetch_pneumoniamnist()  # downloaded before processes ask for it
+        n_errors = _cells.run(cells, compute, args.output, args.jobs)
     for split, of_split in rows.items():
         print(
             f"\n{split}, per cent, mean over ten digits ± standard deviation over {args.seeds} seeds; {args.batches} "

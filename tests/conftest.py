@@ -143,6 +143,18 @@ def blobs_fixture():
 
 
 @pytest.fixture
+def X():
+    """50 images of 12 x 12."""
+    return blobs(50)
+
+
+@pytest.fixture
+def table(rng):
+    """50 rows of 6 features that hang together."""
+    return rng.normal(size=(50, 6)) @ rng.normal(size=(6, 6))
+
+
+@pytest.fixture
 def real_data(monkeypatch):
     """`real_data(name)`: path of a file of real data; SKLEARN_OCC_DATA names its folder during the test.
 

@@ -18,16 +18,6 @@ from sklearn_occ.datasets import load_one_class_digits
 from sklearn_occ.nn import Discriminator, EncodedAdversarial
 
 
-@pytest.fixture
-def X(blobs):
-    return blobs(50)
-
-
-@pytest.fixture
-def table(rng):
-    return rng.normal(size=(50, 6)) @ rng.normal(size=(6, 6))
-
-
 def in_numpy(layer, rows):
     return rows @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
 

@@ -14,16 +14,6 @@ from sklearn_occ.engine import RandomStream
 
 
 @pytest.fixture
-def X(blobs):
-    return blobs(50)
-
-
-@pytest.fixture
-def table(rng):
-    return rng.normal(size=(50, 6)) @ rng.normal(size=(6, 6))
-
-
-@pytest.fixture
 def on_images(X):
     """Trained long enough for the search to have something to find."""
     return quick("AnoGAN", max_epochs=40, lr=1e-3, batch_size=25).fit(X)

@@ -9,16 +9,6 @@ from conftest import quick
 from torch import nn
 
 
-@pytest.fixture
-def X(blobs):
-    return blobs(50)
-
-
-@pytest.fixture
-def table(rng):
-    return rng.normal(size=(50, 6)) @ rng.normal(size=(6, 6))
-
-
 def test_networks_of_a_users_own(table, X):
     generator, features = nn.Linear(3, 6), nn.Sequential(nn.Linear(6, 5), nn.Tanh())
     kept = copy.deepcopy(generator.state_dict()), copy.deepcopy(features.state_dict())

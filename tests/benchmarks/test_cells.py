@@ -45,6 +45,18 @@ def test_only_what_is_absent_is_computed(cells, tmp_path, capsys):
     assert "2 of 3 cells are in" in capsys.readouterr().out
 
 
+def test_the_mean_over_classes_has_the_spread_of_seeds(cells, tmp_path):
+    asked = [settings(seed, **{"class": k}) for seed in (0, 1) for k in range(3)]
+
+    def compute(cell, checkpoint):
+        return {"figures": {"auc": cell["class"] / 10 + cell["seed"] / 2}}
+
+    cells.run(asked[:-1], compute, tmp_path, 1)
+    assert cells.mean_over_classes(asked, tmp_path, "auc", 2) == "-"
+    cells.run(asked, compute, tmp_path, 1)
+    assert cells.mean_over_classes(asked, tmp_path, "auc", 2) == "35.0 ± 35.4"  # of 10 and 60
+
+
 def test_a_failure_is_kept_a_defect_is_not(cells, tmp_path, capsys):
     asked = [settings(seed) for seed in range(4)]
     assert cells.run(asked, compute_into([]), tmp_path, 1) == 1

@@ -23,11 +23,6 @@ def quick(**params):
 
 
 @pytest.fixture
-def X(blobs):
-    return blobs(50)
-
-
-@pytest.fixture
 def table(rng):
     return rng.normal(size=(50, 6)) @ rng.normal(size=(6, 6)) + 1
 

@@ -24,11 +24,6 @@ ONE_STAGE = {
 images = blobs(50, size=16)[:, None]  # as validated input comes: (n, C, H, W)
 
 
-@pytest.fixture
-def table(rng):
-    return rng.normal(size=(50, 6)) @ rng.normal(size=(6, 6))
-
-
 def both(name, X, *, seeds=SEEDS, **params):
     """Fitted in turn and fitted in one loop, with the same seeds."""
     make = [lambda seed=seed: quick(name, **params).set_params(random_state=seed) for seed in seeds]

@@ -30,11 +30,6 @@ def flat_decoder(n_components, image_shape):
     return nn.Sequential(nn.Linear(n_components, int(np.prod(image_shape))), nn.Unflatten(1, image_shape))
 
 
-@pytest.fixture
-def X(blobs):
-    return blobs(50)
-
-
 @pytest.mark.parametrize("name", WITH_ENCODER)
 def test_training_lowers_the_loss(name, X):
     weak = {"gamma": 1e-3} if "Con" in name else {}

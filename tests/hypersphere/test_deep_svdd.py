@@ -21,16 +21,6 @@ NAMES = ["annthyroid", "breastw", "cardio", "mammography", "optdigits", "pima", 
 OBJECTIVES = ["one-class", "soft-boundary"]
 
 
-@pytest.fixture
-def X(blobs):
-    return blobs(50)
-
-
-@pytest.fixture
-def table(rng):
-    return rng.normal(size=(50, 6)) @ rng.normal(size=(6, 6))
-
-
 class Watch(Callback):
     """Copies of module and criterion when the last stage begins, and when each of its epochs does and ends."""
 

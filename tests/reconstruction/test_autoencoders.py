@@ -14,11 +14,6 @@ from sklearn_occ.reconstruction._sae import SparseReconstructionLoss
 METHODS = ["CAE", "SAE", "ConOCC"]
 
 
-@pytest.fixture
-def X(blobs):
-    return blobs(50)
-
-
 def test_loss_and_score_of_cae(rng):
     reconstruction, x = rng.normal(size=(2, 5, 3, 4))
     outputs = torch.from_numpy(reconstruction), None

@@ -17,11 +17,6 @@ GAMMA = 2.5
 
 
 @pytest.fixture
-def X(blobs):
-    return blobs(50)
-
-
-@pytest.fixture
 def outputs(rng):
     """Reconstruction, code, rows and centre, as float64 arrays."""
     return (

@@ -20,11 +20,6 @@ def generator(seed=0):
 
 
 @pytest.fixture
-def X(blobs):
-    return blobs(50)
-
-
-@pytest.fixture
 def table(rng):
     return rng.normal(size=(400, 3)) @ np.array([[2.0, 1.0, 0.5], [0.0, 1.0, 0.2], [0.0, 0.0, 0.3]]) + 5
 

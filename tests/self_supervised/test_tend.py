@@ -18,16 +18,6 @@ from sklearn_occ.self_supervised._margin_loss import MarginLoss
 
 
 @pytest.fixture
-def X(blobs):
-    return blobs(50)
-
-
-@pytest.fixture
-def table(rng):
-    return rng.normal(size=(50, 6)) @ rng.normal(size=(6, 6))
-
-
-@pytest.fixture
 def outputs(rng):
     rows = np.linspace(0.5, 1.2, 10)[:, None] * rng.normal(size=(10, 512))  # some on either side of the margin
     return torch.from_numpy(rows), torch.from_numpy(rng.normal(size=10))

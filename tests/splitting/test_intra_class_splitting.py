@@ -23,16 +23,6 @@ TURNS = ("closeness", "intra_class", "dispersion")
 
 
 @pytest.fixture
-def X(blobs):
-    return blobs(50)
-
-
-@pytest.fixture
-def table(rng):
-    return rng.normal(size=(50, 6)) @ rng.normal(size=(6, 6))
-
-
-@pytest.fixture
 def network():
     torch.manual_seed(0)
     return SplittingNetwork(DenseEncoder((6,), 4), 4, None, constraints=True).double()

@@ -15,11 +15,6 @@ from sklearn_occ.variational._vae import VariationalLoss
 
 
 @pytest.fixture
-def X(blobs):
-    return blobs(50)
-
-
-@pytest.fixture
 def table(rng):
     return rng.normal(size=(60, 2)) @ rng.normal(size=(2, 6)) + 0.1 * rng.normal(size=(60, 6))
 
