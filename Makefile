@@ -34,14 +34,8 @@ test-slow: $(READY)
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu
 
-# Each takes minutes on one GPU; --busy, as the one before leaves a load behind.
 bench-gpu: $(READY)
-	$(BIN)/python benchmarks/bench_ocsvm.py cuda --busy
-	$(BIN)/python benchmarks/bench_training.py --device cuda
-	$(BIN)/python benchmarks/bench_seed_ensemble.py --device cuda --busy
-	$(BIN)/python benchmarks/bench_patches.py --device cuda
-	$(BIN)/python benchmarks/bench_memory_map.py --device cuda
-	$(BIN)/python benchmarks/bench_growth.py --device cuda
+	$(BIN)/python benchmarks/gpu.py
 
 lint: $(READY)
 	$(BIN)/ruff check $(SOURCES)

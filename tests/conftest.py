@@ -42,6 +42,13 @@ from sklearn_occ.engine import BaseDeepOneClass
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs so; some tests press Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+def pytest_configure(config):
+    """Hide GPUs from tests that are not meant for one: "auto" is then the CPU, in processes that they begin, too."""
+    if "not gpu" in config.getoption("markexpr"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 QUICK = {
     "OCSVM": OCSVM(nu=0.2),
     "COCSVM": COCSVM(autoencoder=CAE(max_epochs=2, lr=1e-3), svm=OCSVM(nu=0.2)),

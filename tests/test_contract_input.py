@@ -198,7 +198,6 @@ def test_collapse_warns(rng):
         occ.fit(X)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
 def test_absent_cuda_device(rng):
     with pytest.raises(ValueError, match=r"device='cuda' of CAE is not available .*use device='auto' or 'cpu'"):
         CAE(device="cuda", max_epochs=1).fit(rng.normal(size=(10, 5)))

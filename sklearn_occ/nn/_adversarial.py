@@ -156,7 +156,7 @@ def build_discriminator(discriminator, shape, channels, *, layer_norm=False):
     discriminator : Discriminator
     """
     if isinstance(discriminator, nn.Module):
-        features = copy.deepcopy(discriminator).cpu()
+        features = copy.deepcopy(discriminator)
     elif discriminator is not None:
         features = discriminator(shape)
     elif len(shape) == 3:

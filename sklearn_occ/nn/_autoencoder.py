@@ -63,7 +63,7 @@ def build_encoder(encoder, shape, n_components, channels, *, default_width=None,
     if n_components is None:
         n_components = default_code_width(shape) if default_width is None else default_width
     if isinstance(encoder, nn.Module):
-        built = copy.deepcopy(encoder).cpu()
+        built = copy.deepcopy(encoder)
     elif encoder is not None:
         built, wanted = encoder(shape, n_components), n_components
     elif len(shape) == 3:
@@ -86,7 +86,7 @@ def build_decoder(decoder, n_components, shape, channels, *, name="decoder"):
     `name` is what errors call it: the estimator's parameter.
     """
     if isinstance(decoder, nn.Module):
-        built = copy.deepcopy(decoder).cpu()
+        built = copy.deepcopy(decoder)
     elif decoder is not None:
         built = decoder(n_components, shape)
     elif len(shape) == 3:
@@ -107,7 +107,7 @@ def _network_for(shape):
 
 
 def probe(module, shape, complaint):
-    """Output for two rows of zeros, in eval mode; it also sets the sizes of lazy layers.
+    """Output for two rows of zeros, in eval mode, on the CPU, where the module stays; it also sets lazy layers' sizes.
 
     `complaint` begins the error of a module that cannot take them.
     """
@@ -118,7 +118,7 @@ def probe(module, shape, complaint):
     training = module.training
     try:
         with torch.no_grad():
-            output = module.eval()(torch.zeros(2, *shape))
+            output = module.cpu().eval()(torch.zeros(2, *shape))
     except RuntimeError as error:
         raise ValueError(f"{complaint}: {' '.join(str(error).split())}; change its first layers.") from error
     if not isinstance(output, torch.Tensor):

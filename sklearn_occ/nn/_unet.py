@@ -113,7 +113,7 @@ def build_denoiser(network, shape, channels, depth):
         Of the default network of images.
     """
     if isinstance(network, nn.Module):
-        built = copy.deepcopy(network).cpu()
+        built = copy.deepcopy(network)
     elif network is not None:
         built = network(shape)
     else:

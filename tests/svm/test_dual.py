@@ -369,7 +369,6 @@ def test_an_absent_device_is_named():
         OCSVM(device="cuda:77").fit(table(10))
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="has CUDA")
 @pytest.mark.parametrize("solver", ["dual", "libsvm"])
 def test_a_model_fitted_on_cuda_unpickles_where_there_is_none(solver):
     X = table(50)
