@@ -4,6 +4,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ..engine import LAST_STAGE
+from ..nn import send
 from ._made_variance import FirstVariance
 
 
@@ -31,7 +32,7 @@ class AdversarialLoss(FirstVariance):
 
     def draw(self, x, generator):
         """Return the rows of a turn, augmented in training, and one random code for each."""
-        codes = self.random_codes(len(x), generator).to(x.device)
+        codes = send(self.random_codes(len(x), generator), x.device)
         if self.augment is None or not self.training:
             return x, codes
         changed = self.augment(x, generator)

@@ -3,7 +3,7 @@
 import torch
 
 from ..engine import LAST_STAGE
-from ..nn import gradient_penalty, keeping_statistics, squared_error
+from ..nn import gradient_penalty, keeping_statistics, send, squared_error
 from ._made_variance import FirstVariance
 
 
@@ -42,7 +42,7 @@ class WassersteinLoss(FirstVariance):
     def draw(self, x, generator):
         """Return rows, one random code for each, and each row's share in the mixture that the penalty looks at."""
         shares = torch.rand(len(x), *[1] * (x.ndim - 1), generator=generator)
-        return x, self.random_codes(len(x), generator).to(x.device), shares.to(x.device)
+        return x, send(self.random_codes(len(x), generator), x.device), send(shares, x.device)
 
     def loss_of(self, player, module, x, codes, shares):
         """Loss of the generator, a scalar, or the two terms of the critic's or of the encoder's, (2,)."""

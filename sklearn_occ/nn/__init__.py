@@ -28,6 +28,7 @@ from ._margin import MapDecoder, MapEncoder, MarginHead, MarginNetwork, map_code
 from ._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
 from ._noise import coarse_noise
 from ._patches import PatchDecoder, PatchEncoder, patch_code_width
+from ._sending import send
 from ._similarity import StructuralSimilarity
 from ._unet import Denoiser, DenseDenoiser, UNet, build_denoiser
 from ._variational import (
@@ -95,6 +96,7 @@ __all__ = [
     "random_resampling",
     "random_shift",
     "row_error",
+    "send",
     "squared_error",
     "variational_code_width",
 ]

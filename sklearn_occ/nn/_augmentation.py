@@ -2,6 +2,8 @@
 
 import torch
 
+from ._sending import send
+
 
 def random_shift(x, generator, most=0.05):
     """Move each image by whole pixels, up to the share `most` of its sides, repeating its edge.
@@ -23,7 +25,7 @@ def random_shift(x, generator, most=0.05):
     for side in x.shape[2:]:
         pixels = max(1, round(most * side))
         shift = torch.randint(-pixels, pixels + 1, (len(x), 1), generator=generator)
-        places.append((torch.arange(side) + shift).clamp(0, side - 1).to(x.device))  # (b, side)
+        places.append(send((torch.arange(side) + shift).clamp(0, side - 1), x.device))  # (b, side)
     rows, columns = places
     images = torch.arange(len(x), device=x.device)[:, None, None]
     return x.movedim(1, -1)[images, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
@@ -31,7 +33,7 @@ def random_shift(x, generator, most=0.05):
 
 def random_flip(x, generator):
     """Mirror each image (b, C, H, W) left to right with probability 1/2."""
-    flipped = torch.randint(2, (len(x), 1, 1, 1), generator=generator, dtype=torch.bool).to(x.device)
+    flipped = send(torch.randint(2, (len(x), 1, 1, 1), generator=generator, dtype=torch.bool), x.device)
     return torch.where(flipped, x.flip(-1), x)
 
 

@@ -1,12 +1,12 @@
 """Strong distortions that turn rows of the majority into rows that are not, and the resampling of those that are."""
 
-import math
-
 import torch
 from torch.nn.functional import grid_sample
 
+from ._places import DISTORTIONS, N_NUMBERS, distorted_places, own_places
+from ._sending import send
+
 _LARGEST_SHIFT = 0.5  # pixels
-_N_NUMBERS = 10  # that a distortion asks of an image
 _LARGEST_FACTOR = 3.0  # of the standardised features of a table
 
 
@@ -46,18 +46,12 @@ def random_distortion(x, generator, amplitude=1.0):
     Guo, thesis, section 4.1.2, for the six; the ranges are those of the numbers in its released code, as fractions of
     the image.
     """
-    kinds = torch.randint(len(_DISTORTIONS), (len(x),), generator=generator)
-    numbers = torch.rand(len(x), _N_NUMBERS, generator=generator)
+    kinds = torch.randint(len(DISTORTIONS), (len(x),), generator=generator)
+    numbers = torch.rand(len(x), N_NUMBERS, generator=generator)
     shifts = _random_shifts(len(x), generator)
-    distorted = torch.empty_like(x)
-    for kind, (places_of, wraps) in enumerate(_DISTORTIONS.values()):
-        rows = torch.nonzero(kinds == kind)[:, 0]
-        if len(rows):
-            of_kind = rows.to(x.device)
-            distorted[of_kind] = _sampled(
-                x[of_kind], places_of, numbers[rows], shifts[rows], amplitude=amplitude, wraps=wraps
-            )
-    return distorted
+    own = own_places(_sides(x), x.device)
+    places, wraps = distorted_places(own, kinds, numbers)
+    return _sampled(x, own + amplitude * (places - own), shifts, wraps)
 
 
 def random_resampling(x, generator):
@@ -65,7 +59,7 @@ def random_resampling(x, generator):
 
     What tells these from distorted images is then the distortion, not the interpolation.
     """
-    return _sampled(x, _own_places, torch.zeros(len(x), 0), _random_shifts(len(x), generator))
+    return _sampled(x, own_places(_sides(x), x.device), _random_shifts(len(x), generator))
 
 
 def random_permutation(x, generator, mean, scale, amplitude=1.0):
@@ -91,115 +85,26 @@ def random_permutation(x, generator, mean, scale, amplitude=1.0):
     -------
     x : tensor of shape (b, d)
     """
-    order = torch.rand(x.shape, generator=generator).argsort(1).to(x.device)
-    factor = torch.empty(len(x), 1).uniform_(1, _LARGEST_FACTOR, generator=generator).to(x.device)
+    order = send(torch.rand(x.shape, generator=generator).argsort(1), x.device)
+    factor = send(torch.empty(len(x), 1).uniform_(1, _LARGEST_FACTOR, generator=generator), x.device)
     z = torch.where(scale > 0, (x - mean) / scale, 0.0)
     return x + amplitude * scale * (factor * z.gather(1, order) - z)
+
+
+def _sides(x):
+    """Width and height."""
+    return x.shape[3], x.shape[2]
 
 
 def _random_shifts(n, generator):
     return torch.empty(n, 2).uniform_(-_LARGEST_SHIFT, _LARGEST_SHIFT, generator=generator)
 
 
-def _sampled(x, places_of, numbers, shifts, *, amplitude=1.0, wraps=False):
-    """Images with their values at other places; numbers (b, k) in [0, 1], shifts (b, 2) in pixels."""
-    height, width = x.shape[2:]
-    column = ((torch.arange(width, device=x.device) + 0.5) / width)[None, None, :]  # of the image, from 0 to 1
-    row = ((torch.arange(height, device=x.device) + 0.5) / height)[None, :, None]
-    numbers, shifts = (each.to(x.device)[:, :, None, None].unbind(1) for each in (numbers, shifts))  # (b, 1, 1) each
-    grid = []
-    places = places_of(column, row, numbers, (width, height))
-    for place, own, shift, side in zip(places, (column, row), shifts, (width, height), strict=True):
-        moved = own + amplitude * (place - own) + shift / side
-        if wraps:
-            moved = moved.remainder(1)
-        grid.append((2 * moved - 1).expand(len(x), height, width))
-    return grid_sample(x, torch.stack(grid, -1), mode="bilinear", padding_mode="border", align_corners=False)
-
-
-# Where in the image a pixel at (x, y) is taken from, all in units of the sides (width, height); `numbers` are random.
-
-
-def _own_places(x, y, numbers, sides):
-    return x, y
-
-
-def _barrel(x, y, numbers, sides):
-    a, b, c = _between(numbers[0], 0.2, 1.2), _between(numbers[1], 0, 1.5), _between(numbers[2], 0, 0.6)
-    right, down = ((place - 0.5) * side * 2 / min(sides) for place, side in zip((x, y), sides, strict=True))
-    r = torch.hypot(right, down)
-    factor = a * r**3 + b * r**2 + c * r + 1
-    return 0.5 + (x - 0.5) * factor, 0.5 + (y - 0.5) * factor
-
-
-def _perspective(x, y, numbers, sides):
-    together = [_signed(number, 0.1, 0.25) for number in numbers[:2]]
-    moves = [_signed(number, 0, 0.24) for number in numbers[2:10]]
-    corners = [
-        [corner[axis] + together[axis] + moves[2 * k + axis] for axis in range(2)]
-        for k, corner in enumerate([(0, 0), (1, 0), (1, 1), (0, 1)])
-    ]
-    return _onto_quadrilateral(x, y, corners)
-
-
-def _onto_quadrilateral(x, y, corners):
-    """Projective map of the unit square onto four corners, clockwise from (0, 0) (Heckbert 1989)."""
-    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners
-    u, v = (x1 - x2, y1 - y2), (x3 - x2, y3 - y2)
-    s = x0 - x1 + x2 - x3, y0 - y1 + y2 - y3
-    area = u[0] * v[1] - u[1] * v[0]
-    g, h = (s[0] * v[1] - s[1] * v[0]) / area, (u[0] * s[1] - u[1] * s[0]) / area
-    w = g * x + h * y + 1
-    across = (x1 - x0 + g * x1) * x + (x3 - x0 + h * x3) * y + x0
-    down = (y1 - y0 + g * y1) * x + (y3 - y0 + h * y3) * y + y0
-    return across / w, down / w
-
-
-def _arc(x, y, numbers, sides):
-    width, height = sides
-    radius = width / _between(numbers[0], math.radians(60), math.radians(95))  # of the row in the middle, in pixels
-    right, down = (x - 0.5) * width, (y - 0.5) * height
-    angle = torch.atan2(right, radius - down)
-    return 0.5 + radius * angle / width, 0.5 + (radius - torch.hypot(right, radius - down)) / height
-
-
-def _polar(x, y, numbers, sides):
-    radius = _between(numbers[0], 0.57, 2.17) * min(sides)
-    right, down = (x - 0.5) * sides[0], (y - 0.5) * sides[1]
-    return 0.5 + torch.atan2(right, down) / (2 * math.pi), torch.hypot(right, down) / radius
-
-
-def _tile(x, y, numbers, sides):
-    shrinkage = _between(numbers[0], 1, 1.75)
-    right, down = (_signed(number, 0.1, 0.55) for number in numbers[1:3])
-    return 0.5 + shrinkage * (x - 0.5) + right, 0.5 + shrinkage * (y - 0.5) + down
-
-
-def _affine(x, y, numbers, sides):
-    across, along = _between(numbers[0], 0.3, 0.8), _between(numbers[1], 0.6, 0.9)
-    shear, is_across = _signed(numbers[2], 0.1, 0.5), (numbers[3] < 0.5).float()
-    right, down = (_signed(number, 0.02, 0.18) for number in numbers[4:6])
-    x, y = x - 0.5 - right, y - 0.5 - down  # back from (across x + shear y, along y) or (across x, shear x + along y)
-    from_x = (x - is_across * shear * y / along) / across
-    from_y = (y - (1 - is_across) * shear * x / across) / along
-    return 0.5 + from_x, 0.5 + from_y
-
-
-def _between(number, low, high):
-    return low + (high - low) * number
-
-
-def _signed(number, low, high):
-    """From `low` to `high` in absolute value, with either sign."""
-    number = 2 * number - 1
-    return torch.where(number < 0, -1.0, 1.0) * _between(number.abs(), low, high)
-
-
-_DISTORTIONS = {  # and whether the image repeats itself outside
-    "barrel": (_barrel, False),
-    "perspective": (_perspective, False),
-    "arc": (_arc, True),
-    "polar": (_polar, False),
-    "tile": (_tile, True),
-    "affine": (_affine, False),
-}
+def _sampled(x, places, shifts, wraps=None):
+    """Images with their values at other places (b or 1, 2, H, W), moved by shifts (b, 2) in pixels."""
+    shifts = shifts / torch.tensor(_sides(x))
+    moved = places + send(shifts[:, :, None, None], x.device)
+    if wraps is not None:
+        moved = moved - wraps * moved.floor()
+    grid = (2 * moved - 1).movedim(1, -1)
+    return grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)

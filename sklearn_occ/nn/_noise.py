@@ -5,6 +5,8 @@ import math
 import torch
 from torch.nn.functional import grid_sample
 
+from ._sending import send
+
 
 def coarse_noise(n_images, image_shape, sizes, generator, device="cpu"):
     """Noise with a cell of its own size for each image.
@@ -41,9 +43,9 @@ def coarse_noise(n_images, image_shape, sizes, generator, device="cpu"):
     cells = smallest * (largest / smallest) ** drawn
     offsets = torch.rand(n_images, 2, generator=generator, dtype=torch.float64)
     n_nodes = [math.ceil((side - 1) / smallest) + 2 for side in sides]
-    nodes = torch.randn(n_images, n_channels, *n_nodes, generator=generator).to(device)
+    nodes = send(torch.randn(n_images, n_channels, *n_nodes, generator=generator), device)
     places = [  # of the pixels on the grid, in [-1, 1] as grid_sample counts
-        ((torch.arange(side) / cells[:, None] + offset[:, None]) * (2 / (n - 1)) - 1).float().to(device)
+        send(((torch.arange(side) / cells[:, None] + offset[:, None]) * (2 / (n - 1)) - 1).float(), device)
         for side, n, offset in zip(sides, n_nodes, offsets.T, strict=True)
     ]
     y, x = places[0][:, :, None].expand(-1, -1, sides[1]), places[1][:, None, :].expand(-1, sides[0], -1)

@@ -14,7 +14,7 @@ from ..engine import (
     mean_and_deviation,
     renew_batch_statistics,
 )
-from ..nn import Denoiser, ReconstructionLoss, build_denoiser, coarse_noise
+from ..nn import Denoiser, ReconstructionLoss, build_denoiser, coarse_noise, send
 
 
 @with_shared_docs
@@ -208,7 +208,7 @@ class DenoisingLoss(ReconstructionLoss):
     def draw(self, x, generator):
         """The rows, and noise of their shape."""
         if x.ndim == 2:
-            noise = torch.randn(x.shape, generator=generator).to(x.device)
+            noise = send(torch.randn(x.shape, generator=generator), x.device)
         else:
             noise = coarse_noise(len(x), x.shape[1:], self.sizes, generator, x.device)
         return x, self.noise_level * self.scale * noise

@@ -11,6 +11,7 @@ from ..nn import (
     kl_divergence,
     mean_squared_error,
     row_error,
+    send,
     variational_code_width,
 )
 from ._base import BaseVariational
@@ -177,7 +178,7 @@ class VariationalLoss(nn.Module):
 
     def draw(self, x, generator):
         """The rows, and standard normal numbers (b, n_components)."""
-        return x, torch.randn(len(x), self.n_components, generator=generator).to(x.device)
+        return x, send(torch.randn(len(x), self.n_components, generator=generator), x.device)
 
     def forward(self, outputs, x):
         """Loss of a batch, a scalar."""

@@ -9,9 +9,9 @@ from scipy.ndimage import map_coordinates, uniform_filter
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 
-from sklearn_occ.nn import _distortions, random_distortion, random_permutation, random_resampling
+from sklearn_occ.nn import _distortions, _places, random_distortion, random_permutation, random_resampling
 
-KINDS = list(_distortions._DISTORTIONS)
+KINDS = list(_places.DISTORTIONS)
 SIDES = (40, 28)  # width, height
 
 
@@ -25,9 +25,16 @@ def numbers_of(n, seed=0):
 
 def places(kind, x, y, numbers):
     """Where points (x, y), each of shape (k,), are taken from, for one row of numbers."""
-    as_row = [torch.as_tensor(value, dtype=torch.float64)[None, None] for value in (x, y)]
-    numbers = [number.double()[None, None] for number in numbers]
-    return torch.stack([place[0, 0] for place in _distortions._DISTORTIONS[kind][0](*as_row, numbers, SIDES)], -1)
+    parameters_of, places_of, _ = _places.DISTORTIONS[kind]
+    points = [torch.as_tensor(value, dtype=torch.float64) for value in (x, y)]
+    return torch.stack(places_of(*points, parameters_of(numbers.double()[:, None], SIDES), SIDES), -1)
+
+
+def distorted(kind, X, numbers, shifts):
+    """Images that are all distorted in the same way."""
+    kinds = torch.full((len(X),), KINDS.index(kind))
+    where, wraps = _places.distorted_places(_places.own_places((X.shape[3], X.shape[2])), kinds, numbers)
+    return _distortions._sampled(X, where, shifts, wraps)
 
 
 @pytest.fixture
@@ -37,9 +44,9 @@ def X(rng):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pixels_come_from_where_the_map_says(kind, X):
-    places_of, wraps = _distortions._DISTORTIONS[kind]
+    wraps = _places.DISTORTIONS[kind].wraps
     numbers, shifts = numbers_of(len(X)), torch.rand(len(X), 2, generator=generator(1)) - 0.5
-    ours = _distortions._sampled(X, places_of, numbers, shifts, wraps=wraps)
+    ours = distorted(kind, X, numbers, shifts)
     rows, columns = np.mgrid[:28, :40]
     for k in range(8):
         x, y = places(kind, (columns.ravel() + 0.5) / 40, (rows.ravel() + 0.5) / 28, numbers[k]).numpy().T
@@ -90,9 +97,8 @@ def test_polar_is_angle_and_radius():
 
 
 def test_tile_repeats_the_image(X):
-    numbers = torch.tensor([[1.0, 0.9, 0.1]]).expand(60, -1)
-    places_of, wraps = _distortions._DISTORTIONS["tile"]
-    ours = _distortions._sampled(X[..., :28], places_of, numbers, torch.zeros(60, 2), wraps=wraps)
+    numbers = torch.tensor([[1.0, 0.9, 0.1, *7 * [0.0]]]).expand(60, -1)
+    ours = distorted("tile", X[..., :28], numbers, torch.zeros(60, 2))
     torch.testing.assert_close(ours[..., 16:], ours[..., :-16], rtol=1e-3, atol=1e-3)  # 28 / 1.75 pixels further
     assert (ours[..., 8:] - ours[..., :-8]).abs().mean() > 0.1
 
@@ -110,18 +116,25 @@ def test_affine_shrinks_and_shears():
 
 def test_all_kinds_are_drawn_and_change_the_image(X, monkeypatch):
     drawn = []
-    monkeypatch.setattr(
-        _distortions,
-        "_DISTORTIONS",
-        {
-            kind: (lambda *args, kind=kind, places_of=places_of: drawn.append(kind) or places_of(*args), wraps)
-            for kind, (places_of, wraps) in _distortions._DISTORTIONS.items()
-        },
-    )
+
+    def noting(kind, places_of):
+        return lambda *args: drawn.append(kind) or places_of(*args)
+
+    noted = {kind: one._replace(places_of=noting(kind, one.places_of)) for kind, one in _places.DISTORTIONS.items()}
+    monkeypatch.setattr(_places, "DISTORTIONS", noted)
     changed = random_distortion(X, generator())
     assert sorted(drawn) == sorted(KINDS)
     assert (changed - X).abs().mean((1, 2, 3)).min() > 0.05
     assert changed.min() >= 0 and changed.max() <= 1
+
+
+def test_each_image_is_distorted_in_its_own_way(X):
+    kinds, numbers, shifts = torch.arange(60) % 6, numbers_of(60), torch.zeros(60, 2)
+    where, wraps = _places.distorted_places(_places.own_places(SIDES), kinds, numbers)
+    together = _distortions._sampled(X, where, shifts, wraps)
+    for number, kind in enumerate(KINDS):
+        alone = distorted(kind, X[number::6], numbers[number::6], shifts[number::6])
+        torch.testing.assert_close(together[number::6], alone, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("change", [random_distortion, random_resampling])
