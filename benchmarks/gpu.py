@@ -18,7 +18,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 BENCHMARKS = {  # command line: share of the time
     "bench_training.py --device cuda": 5,
-    "bench_ocsvm.py cuda --repeats 1 --busy": 4,
+    "bench_ocsvm.py cuda --repeats 1 --busy": 5,
     "bench_seed_ensemble.py --device cuda --busy": 3,
     "bench_patches.py --device cuda": 1,
     "bench_memory_map.py --device cuda --repeats 1": 3,
