@@ -1,11 +1,9 @@
-"""A process of its own for one line of a benchmark, whose peak of memory is that of the line."""
+"""A process of its own for one line of a benchmark, so that its peak of memory is that of the line."""
 
 import multiprocessing
 
 
-def in_a_process_of_its_own(function, *args):
-    """Result of `function(*args)`, called in a new process that has the package imported, and nothing else."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sklearn_occ"])
-    with context.Pool(1) as process:
+def in_a_new_process(function, *args):
+    """Result of `function(*args)`, called in a process that has nothing of this one's memory."""
+    with multiprocessing.get_context("spawn").Pool(1) as process:
         return process.apply(function, args)

@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 import torch
-from _process import in_a_process_of_its_own
+from _process import in_a_new_process
 
 from sklearn_occ import CAE, OCSVM
 
@@ -74,7 +74,7 @@ def main():
     print("|" + "---|" * (3 + len(names)))
     for method, n, shape in lines:
         if method in options.methods:
-            found = in_a_process_of_its_own(measure, method, n, shape, options.device)
+            found = in_a_new_process(measure, method, n, shape, options.device)
             figures = " | ".join(f"{found[name]:.2f}" for name in names)
             print(f"| {method} | {n} | {' x '.join(map(str, shape))} | {figures} |", flush=True)
 

@@ -112,6 +112,7 @@ def main():
             loads.append(os.getloadavg()[0])
             for way in WAYS:
                 found[way].append(in_a_process_of_its_own(way, path, args.device))
+                print(f"{way}: {found[way][-1]['later epochs']:.0f} images/s", flush=True)
     best = {
         way: {key: (max if "epoch" in key else min)(run[key] for run in runs) for key in runs[0]}
         for way, runs in found.items()

@@ -96,6 +96,7 @@ def main():
     for _ in range(args.repeats):
         for way in WAYS:
             ensemble, seconds, memory[way] = fitted(way, X, args.epochs, args)
+            print(f"{way}: {seconds:.2f} s", flush=True)
             taken[way].append(seconds)
             scores[way] = ensemble.score_samples(X)
     in_turn = statistics.median(taken["in turn"])

@@ -105,17 +105,16 @@ def main():
     print("|---|---|---|---|---|")
     settings = {"channels": options.channels, "schedule": "joint", "gamma": 0.1, "device": options.device}
     untrained = ConOCC(**settings, max_epochs=1, random_state=0).fit(X).net_
-    stock_epoch, setup = epochs_of_stock(untrained, X, max(4, options.epochs // 20), options.device)
-    line("stock skorch", stock_epoch, setup, 1.0, "-")
+    few = max(4, options.epochs // 20)
+    stock_epoch, setup = epochs_of_stock(untrained, X, few, options.device)
+    line(f"stock skorch, by {few} epochs", stock_epoch, setup, 1.0, "-")
     for way, params in WAYS.items():
         occ = ConOCC(**settings, **params, max_epochs=options.epochs, random_state=0)
         with mock.patch.dict(RECORDERS, clear=way == "no graph"):
             occ.fit(X)
         epoch, setup = seconds_of_epochs(occ.history_)
         auc = roc_auc_score(labels, occ.score_samples(evaluated))
-        print(
-            f"| {way} | {1000 * epoch:.1f} | {max(setup, 0):.1f} | {stock_epoch / epoch:.2f} | {auc:.3f} |", flush=True
-        )
+        line(way, epoch, setup, stock_epoch / epoch, f"{auc:.3f}")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python benchmarks/gpu.py                # with the Python that runs it, whose torch sees a GPU
     python benchmarks/gpu.py --minutes 20
 
-Each has a share of the time and what those before it left. One that takes longer is stopped, with the lines printed
-that it had measured, and the next one begins. MNIST comes from SKLEARN_OCC_DATA or is downloaded.
+Each has a share of the time and what those before it left. One that takes longer is stopped and the next one begins;
+all print what they measure as they go. MNIST comes from SKLEARN_OCC_DATA or is downloaded.
 """
 
 import argparse
@@ -12,14 +12,16 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 BENCHMARKS = {  # command line: share of the time
     "bench_training.py --device cuda": 5,
     "bench_ocsvm.py cuda --repeats 1 --busy": 5,
-    "bench_seed_ensemble.py --device cuda --busy": 3,
+    "bench_seed_ensemble.py --device cuda --repeats 1 --busy": 3,
     "bench_patches.py --device cuda": 1,
     "bench_memory_map.py --device cuda --repeats 1": 3,
     "bench_growth.py --device cuda": 4,
@@ -30,19 +32,21 @@ def run(command, seconds):
     """Run a script of this folder; how it ended, in words."""
     script, *arguments = command.split()
     started = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, str(FOLDER / script), *arguments],
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        start_new_session=True,  # so that its own processes can be stopped with it
-    )
-    try:
-        status = process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        status = None
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # for what a stopped one leaves
+        process = subprocess.Popen(
+            [sys.executable, str(FOLDER / script), *arguments],
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": folder},
+            start_new_session=True,  # so that its own processes can be stopped with it
+        )
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            status = None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                with suppress(subprocess.TimeoutExpired):  # a process that hangs in the driver does not end
+                    process.wait(5)
     taken = f"{time.monotonic() - started:.0f} s"
     if status is None:
         return f"stopped after {taken}"

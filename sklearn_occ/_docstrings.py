@@ -19,8 +19,8 @@ random_state : int, RandomState or None, default=None
     "encoder and decoder": """\
 encoder : torch.nn.Module or callable, default=None
     A module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a factory
-    `encoder(shape, n_components)` that returns one; shape is (C, H, W), or (n_features,) for a table. None:
-    for images the convolutions of figure 1 of Gao et al. (`nn.ConvEncoder`), for a table linear layers
+    `encoder(shape, n_components)` that returns one, on any device; shape is (C, H, W), or (n_features,) for a
+    table. None: for images the convolutions of figure 1 of Gao et al. (`nn.ConvEncoder`), for a table linear layers
     (`nn.DenseEncoder`).
 {decoder}""",
     "first stage": """\

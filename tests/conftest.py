@@ -43,9 +43,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts backgrou
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_configure(config):
-    """Hide GPUs from tests that are not meant for one: "auto" is then the CPU, in processes that they begin, too."""
-    if "not gpu" in config.getoption("markexpr"):
+def pytest_collection_finish(session):
+    """Hide GPUs where no chosen test is meant for one: "auto" is then the CPU, in processes that tests begin, too."""
+    if not any(item.get_closest_marker("gpu") for item in session.items):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 

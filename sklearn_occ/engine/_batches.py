@@ -5,6 +5,8 @@ from math import prod
 import numpy as np
 import torch
 
+from ..nn import send
+
 _CHUNK_VALUES = 2**22  # values gathered at a time: 16 MiB of float32
 BUFFER_BYTES = 2**27  # rows that are shuffled among themselves, and read at a time
 BLOCK_BYTES = 2**22  # neighbouring rows, read together
@@ -69,7 +71,7 @@ class ResidentBatches:
             if order is None:
                 yield self.X[spans[0][0] : spans[-1][1]], None
             else:
-                yield self.X, _numbers(spans, order).to(self.X.device)
+                yield self.X, send(_numbers(spans, order), self.X.device)
 
     def _plan(self):
         """Yield for each buffer the spans of row numbers in it, and the order of its rows (None: as they are)."""
@@ -118,7 +120,7 @@ class StackedBatches(ResidentBatches):
 
     def __iter__(self):
         batches = (ResidentBatches(self.X, self.batch_size, stream) for stream in self.streams)
-        orders = torch.stack([one.row_order() for one in batches]).to(self.X.device)
+        orders = send(torch.stack([one.row_order() for one in batches]), self.X.device)
         values_per_batch = self.batch_size * self.X[0].numel() * len(self.streams)
         chunk_size = self.batch_size * max(1, _CHUNK_VALUES // values_per_batch)
         for start in range(0, self.n_rows, chunk_size):

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
+from ..nn import send
 from . import _batches
 from ._batches import ResidentBatches, dtype_on_device, resident
 
@@ -73,7 +74,7 @@ class StreamedBatches(ResidentBatches):
     """The batches of `ResidentBatches`, bit for bit, of rows on the host.
 
     A thread reads the next buffer, block by block, while the network trains on this one, so that two buffers are in
-    memory. On CUDA they are pinned, and copied without the host waiting for it.
+    memory. On CUDA they are pinned, and the host does not wait for their copies.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ class StreamedBatches(ResidentBatches):
 
     def _arrived(self, reading, order):
         rows = reading.result().to(self.X.device, non_blocking=True)
-        return rows, order if order is None else order.to(self.X.device)
+        return rows, order if order is None else send(order, self.X.device)
 
 
 def most_resident(X, device):

@@ -116,9 +116,10 @@ def probe(module, shape, complaint):
             f"A factory of a network returned {type(module).__name__}, expected a torch.nn.Module; return one."
         )
     training = module.training
+    module.cpu().eval()
     try:
         with torch.no_grad():
-            output = module.cpu().eval()(torch.zeros(2, *shape))
+            output = module(torch.zeros(2, *shape))
     except RuntimeError as error:
         raise ValueError(f"{complaint}: {' '.join(str(error).split())}; change its first layers.") from error
     if not isinstance(output, torch.Tensor):

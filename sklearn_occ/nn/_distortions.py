@@ -101,7 +101,10 @@ def _random_shifts(n, generator):
 
 
 def _sampled(x, places, shifts, wraps=None):
-    """Images with their values at other places (b or 1, 2, H, W), moved by shifts (b, 2) in pixels."""
+    """Images with their values at other places, (b, 2, H, W) or (2, H, W), moved by shifts (b, 2) in pixels.
+
+    `wraps` (b, 1, 1, 1) is 1 for an image that repeats itself outside, else 0.
+    """
     shifts = shifts / torch.tensor(_sides(x))
     moved = places + send(shifts[:, :, None, None], x.device)
     if wraps is not None:

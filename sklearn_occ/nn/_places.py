@@ -14,7 +14,7 @@ import torch
 from ._sending import send
 
 N_NUMBERS = 10  # random ones, that a distortion asks of an image
-_N_PARAMETERS = 9  # that it makes of them at most
+_N_PARAMETERS = 8  # that it makes of them at most
 
 
 def own_places(sides, device="cpu"):
@@ -122,7 +122,7 @@ def _affine_parameters(numbers, sides):
 def _affine_map(rows, constant):
     """Parameters of `_projective` for a linear map and what is added to it."""
     none = torch.zeros_like(constant[0])
-    return torch.stack([*rows[0], constant[0], *rows[1], constant[1], none, none, none + 1])
+    return torch.stack([*rows[0], constant[0], *rows[1], constant[1], none, none])
 
 
 def _onto_quadrilateral(corners):
@@ -131,12 +131,12 @@ def _onto_quadrilateral(corners):
     u, v, s = p1 - p2, p3 - p2, p0 - p1 + p2 - p3
     g, h = _cross(s, v) / _cross(u, v), _cross(u, s) / _cross(u, v)
     across, down = torch.stack([p1 - p0 + g * p1, p3 - p0 + h * p3, p0], 1)
-    return torch.stack([*across, *down, g, h, torch.ones_like(g)])
+    return torch.stack([*across, *down, g, h])
 
 
 def _projective(x, y, parameters, sides):
-    a, b, c, d, e, f, g, h, i = parameters[:9]
-    w = g * x + h * y + i
+    a, b, c, d, e, f, g, h = parameters[:_N_PARAMETERS]
+    w = g * x + h * y + 1
     return (a * x + b * y + c) / w, (d * x + e * y + f) / w
 
 

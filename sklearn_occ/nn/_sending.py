@@ -2,9 +2,10 @@
 
 
 def send(tensor, device):
-    """Copy a small tensor of the CPU to the device, before all that is launched there later.
+    """Copy a tensor of the CPU to the device, before all that is launched there later.
 
-    The host does not wait until the device has done what was launched before. The tensor may be changed at once: CUDA
-    puts what does not lie in pinned memory aside before this returns.
+    The host is not made to wait until the device has done what was launched before, as `tensor.to(device)` makes it;
+    CUDA may still do so for more than 64 KiB. The tensor may be changed at once, unless it lies in pinned memory: else
+    CUDA has put it aside when this returns.
     """
     return tensor.to(device, non_blocking=True)
