@@ -153,6 +153,7 @@ def test_the_tenth_network_is_compiled_too(X):
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:`torch.jit.script")  # torch's own
 @pytest.mark.parametrize("name", ONE_NETWORK)
 @pytest.mark.parametrize("params", [{"compile": True}, {"precision": "bfloat16"}], ids=str)
 def test_accelerated_training_on_cuda_ends_at_like_scores(name, params, X):
