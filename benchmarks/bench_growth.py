@@ -9,13 +9,13 @@ about 0.4 GB of torch; on CUDA also the device's.
 """
 
 import argparse
+import multiprocessing
 import os
 import resource
 import time
 
 import numpy as np
 import torch
-from _process import in_a_new_process
 
 from sklearn_occ import CAE, OCSVM
 
@@ -74,7 +74,8 @@ def main():
     print("|" + "---|" * (3 + len(names)))
     for method, n, shape in lines:
         if method in options.methods:
-            found = in_a_new_process(measure, method, n, shape, options.device)
+            with multiprocessing.get_context("spawn").Pool(1) as process:
+                found = process.apply(measure, (method, n, shape, options.device))
             figures = " | ".join(f"{found[name]:.2f}" for name in names)
             print(f"| {method} | {n} | {' x '.join(map(str, shape))} | {figures} |", flush=True)
 

@@ -9,13 +9,13 @@ memory is the peak of the process, of which about 0.4 GB are there before the im
 """
 
 import argparse
+import multiprocessing
 import os
 import resource
 import time
 
 import numpy as np
 import torch
-from _process import in_a_new_process
 from scipy.ndimage import gaussian_filter
 
 from sklearn_occ import PatchAutoencoder, PatchDetector
@@ -61,7 +61,8 @@ def main():
     print("| image | patches | score (s) | patches/s | memory (GB) | map (s) | memory (GB) |")
     print("|---|---|---|---|---|---|---|")
     for shape in SHAPES:
-        n_patches, score, rate, memory, seconds_of_map, peak = in_a_new_process(measure, shape, args.device)
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            n_patches, score, rate, memory, seconds_of_map, peak = pool.apply(measure, (shape, args.device))
         size = f"{shape[0]} x {shape[1]}"
         print(f"| {size} | {n_patches} | {score:.2f} | {rate:.0f} | {memory:.2f} | {seconds_of_map:.2f} | {peak:.2f} |")
 

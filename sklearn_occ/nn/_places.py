@@ -7,6 +7,7 @@ then few operations: each is short, so that starting it is most of what it costs
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -46,7 +47,7 @@ def distorted_places(own, kinds, numbers):
     sorted_kinds, order = kinds.sort(stable=True)  # images of a kind are then a slice, without a copy
     parameters = torch.zeros(len(kinds), _N_PARAMETERS + 1)
     ends = torch.bincount(sorted_kinds, minlength=len(DISTORTIONS)).cumsum(0).tolist()
-    slices = [slice(start, stop) for start, stop in zip([0, *ends], ends, strict=False)]
+    slices = [slice(*span) for span in pairwise([0, *ends])]
     for rows, (parameters_of, _, wraps) in zip(slices, DISTORTIONS.values(), strict=True):
         of_kind = parameters_of(numbers[order[rows]].T, sides)
         parameters[rows, : len(of_kind)] = of_kind.T

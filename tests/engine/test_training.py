@@ -1,4 +1,4 @@
-"""How a net is trained: stages, warm start, Ctrl-C, callbacks, users' networks."""
+"""How a net is trained: stages, warm start, Ctrl-C, callbacks, optimizers."""
 
 import copy
 import pickle
