@@ -22,7 +22,7 @@ from skorch import NeuralNet
 from torch import nn
 
 from sklearn_occ import CAE
-from sklearn_occ.engine._batches import resident
+from sklearn_occ._engine.rows._batches import resident
 from sklearn_occ.nn import mean_squared_error
 
 SETTINGS = [  # network, rows, features, batch size, aim: at least this times faster than skorch

@@ -54,7 +54,7 @@ def measure(way, path, device):
     from torch import nn
 
     from sklearn_occ import CAE
-    from sklearn_occ.engine import _streaming
+    from sklearn_occ._engine.rows import _streaming
 
     def encoder(image_shape, n_components):
         return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.LeakyReLU(), nn.Linear(64, n_components))

@@ -21,7 +21,7 @@ from skorch import NeuralNet
 from torch import nn
 
 from sklearn_occ import ConOCC
-from sklearn_occ.engine._captured import RECORDERS
+from sklearn_occ._engine.steps._captured import RECORDERS
 
 WAYS = {
     "default": {},

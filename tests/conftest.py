@@ -37,7 +37,7 @@ from sklearn_occ import (
     PCAReconstruction,
     SeedEnsemble,
 )
-from sklearn_occ.engine import BaseDeepOneClass
+from sklearn_occ._engine import BaseDeepOneClass
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs so; some tests press Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)

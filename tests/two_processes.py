@@ -15,7 +15,7 @@ from conftest import quick
 from sklearn.base import clone
 from torch import nn
 
-from sklearn_occ.engine import _batches, _streaming
+from sklearn_occ._engine.rows import _batches, _streaming
 
 _SECONDS = 60  # until a process that does not answer is given up
 _SECONDS_TO_START = 300  # which takes long on a busy machine, and would else be missing from the first answer's

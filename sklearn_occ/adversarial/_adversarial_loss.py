@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ..engine import LAST_STAGE
+from .._engine import LAST_STAGE
 from ..nn import send
 from ._made_variance import FirstVariance
 

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
-from ..engine import RandomStream
+from .._engine import RandomStream
 from ..nn import AUGMENTATIONS, GenerativeAdversarial, build_discriminator
 from ._adversarial_loss import AdversarialLoss, random_codes
 from ._base import BaseGenerative, paper_code_width

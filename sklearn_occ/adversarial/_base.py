@@ -4,7 +4,7 @@ from functools import partial
 
 from torch import nn
 
-from ..engine import AdversarialNet, BaseCodes, DecodingMixin, RandomStream
+from .._engine import AdversarialNet, BaseCodes, DecodingMixin, RandomStream
 from ..nn import build_decoder, default_code_width, default_table_generator
 from ._made_variance import LOOKED_AT, MadeVarianceMixin, made_in_training
 

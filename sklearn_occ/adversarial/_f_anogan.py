@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
-from ..engine import LAST_STAGE, EncodingMixin, FusedAdam, reconstructed_variance
+from .._engine import LAST_STAGE, EncodingMixin, FusedAdam, reconstructed_variance
 from ..nn import EncodedAdversarial, build_discriminator, build_encoder
 from ._base import BaseGenerative, paper_code_width
 from ._made_variance import FEW_STEPS, LEAST_RECONSTRUCTED, steps_of

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval
 from torch.nn.functional import l1_loss, mse_loss
 
 from .._docstrings import with_shared_docs
-from ..engine import LAST_STAGE, AdversarialNet, BaseReconstruction, RandomStream, as_network_input
+from .._engine import LAST_STAGE, AdversarialNet, BaseReconstruction, RandomStream, as_network_input
 from ..nn import (
     Recoder,
     RecodingAdversarial,

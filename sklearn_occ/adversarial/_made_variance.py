@@ -4,8 +4,8 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
+from .._engine import RandomStream, total_variance
 from .._warning import warn
-from ..engine import RandomStream, total_variance
 
 LEAST_RECONSTRUCTED, LEAST_GENERATED, _MOST = 0.01, 0.05, 10.0  # in units of the variance of the training rows
 FEW_STEPS = 100  # of training, after which what is made should vary

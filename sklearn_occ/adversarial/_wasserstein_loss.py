@@ -2,7 +2,7 @@
 
 import torch
 
-from ..engine import LAST_STAGE
+from .._engine import LAST_STAGE
 from ..nn import gradient_penalty, keeping_statistics, send, squared_error
 from ._made_variance import FirstVariance
 

@@ -4,9 +4,9 @@ import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from .._engine import BaseDeepOneClass
 from ..adversarial import AnoGAN, FAnoGAN, GANomaly
 from ..density import AEGMM, DAGMM
-from ..engine import BaseDeepOneClass
 from ..hypersphere import DeepSVDD
 from ..pipelines._baselines import BASELINES
 from ..reconstruction import CAE, SAE, ConOCC, DenoisingAutoencoder, PCAReconstruction

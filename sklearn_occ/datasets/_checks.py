@@ -1,6 +1,6 @@
 """What images have to be before they are changed."""
 
-from .._input import looks_channels_last
+from ..base._input import looks_channels_last
 
 
 def refuse_channels_last(shape, name):

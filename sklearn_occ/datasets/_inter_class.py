@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils._param_validation import validate_params
 
-from .._input import as_array, as_float
+from ..base._input import as_array, as_float
 from ._checks import refuse_channels_last, refuse_outside_unit_range
 from ._resizing import resize_image
 

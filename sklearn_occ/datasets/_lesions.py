@@ -7,7 +7,7 @@ from scipy import ndimage
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from .._tissue import brighter_part
+from ..preprocessing._tissue import brighter_part
 from ._checks import refuse_outside_unit_range
 from ._lesion_shapes import SMALLEST, blob, patch, spots
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
-from .._input import checked_value_range
 from .._optional import require
+from ..base._input import checked_value_range
 
 GZIP = b"\x1f\x8b"  # how a compressed file begins
 

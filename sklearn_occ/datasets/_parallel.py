@@ -5,8 +5,8 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from .._reading_ahead import Unusable, usable
 from ._reading import FILE_TYPES, read_image
+from ._reading_ahead import Unusable, usable
 
 LEFT_OUT = "{n} of {total} files could not be read and were left out: {names}. The first one's error: {first}"
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .._input import pair_of_sides
 from .._optional import require
+from ..base._input import pair_of_sides
 
 
 def resize_image(image, size):

@@ -7,7 +7,7 @@ from scipy import ndimage
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from .._input import as_array, as_float
+from ..base._input import as_array, as_float
 from ._checks import refuse_channels_last, refuse_outside_unit_range
 from ._resizing import resize_image
 

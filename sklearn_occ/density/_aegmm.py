@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import HasMethods
 
 from .._docstrings import with_shared_docs
-from .._two_stages import BaseTwoStages
+from ..base._two_stages import BaseTwoStages
 from ..reconstruction import CAE
 
 _N_MIXTURES = 4

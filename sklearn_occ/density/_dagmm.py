@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval
 from torch import nn
 
 from .._docstrings import with_shared_docs
-from ..engine import LAST_STAGE, BaseReconstruction
+from .._engine import LAST_STAGE, BaseReconstruction
 from ..nn import (
     MixtureAutoencoder,
     default_code_width,

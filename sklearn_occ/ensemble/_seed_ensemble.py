@@ -12,15 +12,13 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._anomaly_map import anomaly_maps
-from .._checkpoints import with_own_checkpoint
-from .._contract import BaseOneClass
 from .._docstrings import with_shared_docs
-from .._input import as_taken_by, image_shape_within
-from .._interruption import was_interrupted
-from .._seeds import LARGEST_SEED, seed_all
-from ..engine import StackingError, fit_stacked, runs_on_cuda
+from ..base._anomaly_map import anomaly_maps
+from ..base._inner import LARGEST_SEED, seed_all, was_interrupted, with_own_checkpoint
+from ..base._input import as_taken_by, image_shape_within
+from ..base._one_class import BaseOneClass
 from ..reconstruction import ConOCC
+from ._stacked import StackingError, fit_stacked, runs_on_cuda
 
 _MOST_REFERENCES = 1000  # calibration scores that ranks are counted among
 _BLOCK_VALUES = 2**20  # rows times references at a time: 8 MB of float64

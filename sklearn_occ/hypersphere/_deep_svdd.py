@@ -8,10 +8,8 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from skorch.callbacks import Callback
 from torch import nn
 
-from .._anomaly_map import SMOOTHING, anomaly_maps
 from .._docstrings import with_shared_docs
-from .._warning import warn
-from ..engine import (
+from .._engine import (
     LAST_STAGE,
     LEAST_DISTINCT,
     BaseAutoencoder,
@@ -20,6 +18,8 @@ from ..engine import (
     count_distinct,
     total_variance,
 )
+from .._warning import warn
+from ..base._anomaly_map import SMOOTHING, anomaly_maps
 from ._gradient_map import GradientMap
 from ._hypersphere_loss import HypersphereLoss
 

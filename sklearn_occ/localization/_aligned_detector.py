@@ -9,13 +9,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 
-from .._anomaly_map import SMOOTHING, images_for_map, of_kind
-from .._checkpoints import with_own_checkpoint
-from .._contract import BaseOneClass, finite
 from .._docstrings import with_shared_docs
-from .._input import image_shape_within
-from .._interruption import was_interrupted
-from .._seeds import LARGEST_SEED, seed_unset
+from ..base._anomaly_map import SMOOTHING, images_for_map, of_kind
+from ..base._inner import LARGEST_SEED, seed_unset, was_interrupted, with_own_checkpoint
+from ..base._input import image_shape_within
+from ..base._one_class import BaseOneClass, finite
 from ..reconstruction import PCAReconstruction
 from ._pooling import pooled
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from .._tissue import brighter_part
+from ..preprocessing._tissue import brighter_part
 from ._images import UnusableImageError
 
 _LONGEST_SIDE = 512  # pixels, of the reduced image

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._input import as_array, looks_channels_last
-from .._reading_ahead import Unusable, ahead
+from ..base._input import as_array, looks_channels_last
 from ..datasets import read_image
 from ..datasets._reading import FILE_TYPES
+from ..datasets._reading_ahead import Unusable, ahead
 
 _FULL_SCALE = {"uint8": 255, "uint16": 65535}
 _SECONDS_BETWEEN_LINES = 10

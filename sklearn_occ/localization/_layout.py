@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._input import pair_of_sides
+from ..base._input import pair_of_sides
 from ._foreground import Foreground
 from ._images import UnusableImageError
 

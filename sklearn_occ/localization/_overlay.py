@@ -6,8 +6,8 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
-from .._input import checked_value_range
 from .._optional import require
+from ..base._input import checked_value_range
 
 # Dark violet to light yellow. Lightness rises all along, also for the three kinds of dichromats, so that the order of
 # the colours can be seen without their hue; none is grey.

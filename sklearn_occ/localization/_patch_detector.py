@@ -9,10 +9,10 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
-from .._input import as_taken_by, majority_rows
-from .._seeds import LARGEST_SEED, seed_unset
-from .._threshold import ThresholdMixin
-from ..engine import BaseDeepOneClass
+from .._engine import BaseDeepOneClass
+from ..base._inner import LARGEST_SEED, seed_unset
+from ..base._input import as_taken_by, majority_rows
+from ..base._threshold import ThresholdMixin
 from ..reconstruction import PatchAutoencoder
 from ._images import Images
 from ._layout import PatchLayout

@@ -5,9 +5,9 @@ from numbers import Integral, Real
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from .._anomaly_map import SMOOTHING
 from .._docstrings import with_shared_docs
 from .._optional import require
+from ..base._anomaly_map import SMOOTHING
 from ._regions import COLUMNS, regions_of
 
 _MAP_PARAMETERS = {

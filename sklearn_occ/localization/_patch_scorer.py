@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from .._anomaly_map import of_kind
-from .._input import as_taken_by
+from ..base._anomaly_map import of_kind
+from ..base._input import as_taken_by
 from ._patches import Blend, blocks
 
 

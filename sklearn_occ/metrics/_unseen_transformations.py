@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
-from .._input import as_array, as_taken_by
+from ..base._input import as_array, as_taken_by
 from ..datasets import transform_images
 from ..datasets._transformations import DEFAULT_STRENGTHS
 from ._labelled_scores import finite_scores

@@ -7,7 +7,7 @@ from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.utils import _safe_indexing, check_array, indexable
 from sklearn.utils._param_validation import Interval, validate_params
 
-from .._input import as_array
+from ..base._input import as_array
 from ._split import group_numbers
 
 _CONSTRAINTS = {

@@ -7,8 +7,8 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from .._input import as_array, majority_rows
-from .._seeds import LARGEST_SEED, seed_unset
+from ..base._inner import LARGEST_SEED, seed_unset
+from ..base._input import as_array, majority_rows
 
 
 def _has(method):

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, validate_params
 
-from .._input import as_array
+from ..base._input import as_array
 from ..datasets import read_image
 from ..datasets._reading import FILE_TYPES
 from ._axes import axes_grid, require_matplotlib, with_defaults

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._input import as_array, as_float, looks_channels_last
+from ..base._input import as_array, as_float, looks_channels_last
 
 
 def read_images(X):

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from .._input import as_array
+from ..base._input import as_array
 from ._axes import axes_grid, require_matplotlib
 from ._classes import classes_in
 from ._fitted import owner_of, rows_seen_by

@@ -2,7 +2,7 @@
 
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 
-from .._input import ImageInputMixin
+from ..base._input import ImageInputMixin
 
 
 class BaseImageTransformer(TransformerMixin, ImageInputMixin, BaseEstimator):

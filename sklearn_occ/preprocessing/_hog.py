@@ -7,8 +7,8 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._input import as_float, float_dtype, pair_of_sides
 from .._optional import require
+from ..base._input import as_float, float_dtype, pair_of_sides
 from ._base import BaseImageTransformer
 
 

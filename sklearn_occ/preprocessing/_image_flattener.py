@@ -3,7 +3,7 @@
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._input import as_float
+from ..base._input import as_float
 from ._base import BaseImageTransformer
 
 

@@ -5,8 +5,8 @@ from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._input import as_array, as_float, float_dtype
 from .._optional import require
+from ..base._input import as_array, as_float, float_dtype
 from ._base import BaseImageTransformer
 
 _BLOCK_VALUES = 2**20  # 8 MB of float64: four arrays of this size at most besides the result

@@ -3,7 +3,7 @@
 from sklearn.utils._param_validation import StrOptions
 
 from .._docstrings import with_shared_docs
-from ..engine import BaseReconstruction
+from .._engine import BaseReconstruction
 from ..nn import ReconstructionLoss, StructuralSimilarity
 
 

@@ -9,8 +9,8 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from .._docstrings import with_shared_docs
+from .._engine import LAST_STAGE, BaseReconstruction, all_codes, reconstructed_variance, total_variance
 from .._warning import warn
-from ..engine import LAST_STAGE, BaseReconstruction, all_codes, reconstructed_variance, total_variance
 from ..nn import mean_squared_error, squared_error
 
 _VARIANCE_FLOOR = 1e-3  # of the variance of the rows

@@ -6,7 +6,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 
 from .._docstrings import with_shared_docs
-from ..engine import (
+from .._engine import (
     LAST_STAGE,
     BaseRowMaker,
     DrawingNet,

@@ -7,10 +7,10 @@ from scipy.ndimage import gaussian_filter
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from .._anomaly_map import SMOOTHING
 from .._docstrings import with_shared_docs
+from .._engine import BaseReconstruction, total_variance
 from .._warning import warn
-from ..engine import BaseReconstruction, total_variance
+from ..base._anomaly_map import SMOOTHING
 from ..nn import PatchDecoder, PatchEncoder, ReconstructionLoss, default_code_width, patch_code_width
 
 _SQUARED = {"error": "squared_error", "brighter": "brighter", "darker": "darker"}

@@ -8,10 +8,10 @@ from sklearn.decomposition import PCA
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from .._anomaly_map import ReconstructionMapMixin
-from .._contract import BaseOneClass
 from .._docstrings import with_shared_docs
-from .._input import as_array, as_float, float_dtype
+from ..base._anomaly_map import ReconstructionMapMixin
+from ..base._input import as_array, as_float, float_dtype
+from ..base._one_class import BaseOneClass
 
 _BLOCK_VALUES = 2**20  # 8 MB of float64: three arrays of this size at most besides the result
 _TRUNCATED = ("arpack", "randomized")  # these have to be told the number of components

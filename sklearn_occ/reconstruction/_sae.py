@@ -6,7 +6,7 @@ from sklearn.utils._param_validation import Interval
 from torch import nn
 
 from .._docstrings import with_shared_docs
-from ..engine import BaseReconstruction
+from .._engine import BaseReconstruction
 from ..nn import ReconstructionLoss
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ..engine import mean_and_deviation
+from .._engine import mean_and_deviation
 from ..nn import (
     MarginHead,
     mean_squared_error,

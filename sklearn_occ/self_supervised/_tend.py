@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
 from .._docstrings import with_shared_docs
+from .._engine import LAST_STAGE, BaseAutoencoder, DrawingNet, RandomStream, as_network_input
 from .._warning import warn
-from ..engine import LAST_STAGE, BaseAutoencoder, DrawingNet, RandomStream, as_network_input
 from ..nn import MapDecoder, MapEncoder, MarginHead, MarginNetwork, default_code_width, map_code_width
 from ._margin_loss import MarginLoss
 

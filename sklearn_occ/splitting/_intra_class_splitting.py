@@ -8,8 +8,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn import Module
 
 from .._docstrings import with_shared_docs
+from .._engine import LAST_STAGE, LEAST_DISTINCT, BaseAutoencoder, as_network_input, count_distinct
 from .._warning import warn
-from ..engine import LAST_STAGE, LEAST_DISTINCT, BaseAutoencoder, as_network_input, count_distinct
 from ..nn import StructuralSimilarity, build_encoder
 from ._split_rows import SplitRows, SplittingNet
 from ._splitting_loss import NegativeSquaredError, SplittingLoss, SplittingNetwork, UsersSimilarity

@@ -4,7 +4,7 @@ from itertools import islice
 
 import torch
 
-from ..engine import LAST_STAGE, AdversarialNet, ResidentBatches, as_network_input
+from .._engine import LAST_STAGE, AdversarialNet, ResidentBatches, as_network_input
 
 
 class SplitRows:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from ..engine import LAST_STAGE
+from .._engine import LAST_STAGE
 from ..nn import mean_squared_error, row_error
 
 _SLOPE = 0.2

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from .._docstrings import with_shared_docs
-from .._two_stages import BaseTwoStages
+from ..base._two_stages import BaseTwoStages
 from ..reconstruction import CAE
 from ._ocsvm import OCSVM
 

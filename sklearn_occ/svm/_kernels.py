@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from .._input import as_float
+from ..base._input import as_float
 
 _BLOCK_VALUES = 2**22  # kernel values held at a time on a CPU: 32 MiB
 _WIDER = {"cpu": 1, "cuda": 16}

@@ -10,10 +10,10 @@ from sklearn.svm import OneClassSVM
 from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.utils import get_map_location
 
-from .._contract import BaseOneClass
 from .._device import available_device
 from .._docstrings import with_shared_docs
 from .._warning import warn
+from ..base._one_class import BaseOneClass
 from ._candidates import n_first_candidates, solve_on_candidates
 from ._dual import solve_dual
 from ._kernels import Kernel, KernelMatrix, PrecomputedMatrix, expansion, rows_as_vectors, spread

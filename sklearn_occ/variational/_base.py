@@ -7,9 +7,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from .._input import as_array, float_dtype
+from .._engine import BaseCodes, DecodingMixin, DrawingNet, reconstructed_variance, total_variance
 from .._warning import warn
-from ..engine import BaseCodes, DecodingMixin, DrawingNet, reconstructed_variance, total_variance
+from ..base._input import as_array, float_dtype
 from ..nn import kl_divergence
 
 _LEAST_DIVERGENCE = 1e-3  # nats, of the codes of a row from the prior

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from .._docstrings import with_shared_docs
-from ..engine import LAST_STAGE
+from .._engine import LAST_STAGE
 from ..nn import JudgedCascade, build_cascade, build_judge, row_error
 from ._base import BaseCascade
 from ._cascade_vae import CascadeLoss

@@ -216,7 +216,7 @@ def test_a_collapsed_generator_warns(table):
 
 
 def test_a_resumed_fit_is_the_same(X, tmp_path, monkeypatch):
-    monkeypatch.setattr("sklearn_occ.engine._checkpoint._PAUSE", 0)  # written after every epoch
+    monkeypatch.setattr("sklearn_occ._engine.nets._checkpoint._PAUSE", 0)  # written after every epoch
     params, checkpoint = {"max_epochs": 6, "batch_size": 16}, tmp_path / "fit.pt"
     whole = quick("AnoGAN", **params).fit(X)
     with pytest.warns(UserWarning, match="interrupted after 4 of 6"):

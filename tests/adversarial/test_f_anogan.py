@@ -195,7 +195,7 @@ def test_width_of_the_code(kind, shape, expected, rng):
 
 @pytest.mark.parametrize("epoch", [2, 6])
 def test_a_fit_interrupted_in_either_stage_goes_on_with_the_same_bits(epoch, X, tmp_path, monkeypatch):
-    monkeypatch.setattr("sklearn_occ.engine._checkpoint._PAUSE", 0)  # written after every epoch
+    monkeypatch.setattr("sklearn_occ._engine.nets._checkpoint._PAUSE", 0)  # written after every epoch
     params, checkpoint = {"pretrain_epochs": 4, "max_epochs": 4, "batch_size": 16}, tmp_path / "fit.pt"
     whole = quick("FAnoGAN", **params).fit(X)
     stopped = quick("FAnoGAN", **params, checkpoint=checkpoint)

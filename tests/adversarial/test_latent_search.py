@@ -8,9 +8,9 @@ import torch
 from conftest import quick
 
 from sklearn_occ import AnoGAN
+from sklearn_occ._engine import RandomStream
 from sklearn_occ.adversarial._latent_search import LatentSearch
 from sklearn_occ.datasets import load_one_class_digits
-from sklearn_occ.engine import RandomStream
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def test_the_centre_is_the_mean_code_of_the_pretrained_encoder_and_stays(X, pret
 
 
 def test_the_centre_survives_a_resumed_fit(X, tmp_path, monkeypatch):
-    monkeypatch.setattr("sklearn_occ.engine._checkpoint._PAUSE", 0)  # written after every epoch
+    monkeypatch.setattr("sklearn_occ._engine.nets._checkpoint._PAUSE", 0)  # written after every epoch
     params, checkpoint = {"pretrain_epochs": 2, "max_epochs": 15}, tmp_path / "fit.pt"
     whole = quick("DeepSVDD-soft", **params).fit(X)
     with pytest.warns(UserWarning, match="interrupted after 12 of 15"):

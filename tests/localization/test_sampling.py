@@ -110,7 +110,7 @@ def test_a_killed_fit_on_new_patches_goes_on(images, tmp_path, quick):
 
 
 def test_streamed_rows_are_renewed_too(images, monkeypatch, quick):
-    from sklearn_occ.engine import _streaming
+    from sklearn_occ._engine.rows import _streaming
 
     resident = quick(n_patches=12).fit(images).score_samples(images)
     monkeypatch.setattr(_streaming, "most_resident", lambda X, device: 0)

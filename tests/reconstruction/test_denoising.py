@@ -9,8 +9,8 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from sklearn_occ import DenoisingAutoencoder
+from sklearn_occ._engine.rows import _streaming
 from sklearn_occ.datasets import load_one_class_digits
-from sklearn_occ.engine import _streaming
 from sklearn_occ.nn import Denoiser, coarse_noise
 from sklearn_occ.reconstruction._denoising import DenoisingLoss
 

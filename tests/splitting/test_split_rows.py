@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_occ.engine import HostRows, RandomStream
+from sklearn_occ._engine import HostRows, RandomStream
 from sklearn_occ.splitting._split_rows import SplitBatches, SplitRows
 
 

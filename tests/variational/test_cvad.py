@@ -157,7 +157,7 @@ def test_the_discriminator_learns_what_was_made(X):
 
 
 def test_a_fit_killed_in_the_first_stage_resumes_to_the_same_bits(X, tmp_path, monkeypatch):
-    monkeypatch.setattr("sklearn_occ.engine._checkpoint._PAUSE", 0)  # written after every epoch
+    monkeypatch.setattr("sklearn_occ._engine.nets._checkpoint._PAUSE", 0)  # written after every epoch
     params = {"pretrain_epochs": 6, "max_epochs": 3, "batch_size": 25}
     whole = quick("CVAD", **params).fit(X)
     original, n_calls = JudgedLoss.forward, 0

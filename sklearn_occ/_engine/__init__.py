@@ -1,0 +1,49 @@
+"""How any deep method is trained and scored; names no method."""
+
+from ._seeding import RandomStream
+from .estimators._autoencoder import BaseAutoencoder, BaseReconstruction
+from .estimators._codes import BaseCodes, DecodingMixin, EncodingMixin
+from .estimators._deep import BaseDeepOneClass
+from .estimators._rows import BaseRowMaker, ReconstructingMixin
+from .nets._adversarial import AdversarialNet
+from .nets._drawing import DrawingNet
+from .nets._net import LAST_STAGE, OneClassNet
+from .rows._batches import ResidentBatches, as_network_input
+from .rows._statistics import (
+    LEAST_DISTINCT,
+    all_codes,
+    count_distinct,
+    mean_and_deviation,
+    reconstructed_variance,
+    renew_batch_statistics,
+    total_variance,
+)
+from .rows._streaming import HostRows
+from .steps._adam import FusedAdam
+
+__all__ = [
+    "LAST_STAGE",
+    "LEAST_DISTINCT",
+    "AdversarialNet",
+    "BaseAutoencoder",
+    "BaseCodes",
+    "BaseDeepOneClass",
+    "BaseReconstruction",
+    "BaseRowMaker",
+    "DecodingMixin",
+    "DrawingNet",
+    "EncodingMixin",
+    "FusedAdam",
+    "HostRows",
+    "OneClassNet",
+    "RandomStream",
+    "ReconstructingMixin",
+    "ResidentBatches",
+    "all_codes",
+    "as_network_input",
+    "count_distinct",
+    "mean_and_deviation",
+    "reconstructed_variance",
+    "renew_batch_statistics",
+    "total_variance",
+]

@@ -1,0 +1,1 @@
+"""skorch nets: stages, freezing, history, and how their modules run over rows."""
