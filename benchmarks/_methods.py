@@ -1,6 +1,7 @@
 """The methods of the benchmarks by name: the paper's eight, ours beside them, and other libraries' detectors.
 
-Every method has its defaults but for seed, epochs, channels and device, and what `params` names.
+Every method has the settings of its paper, `SETTINGS`, but for seed, epochs, channels and device, and what `params`
+names.
 """
 
 import time
@@ -39,6 +40,25 @@ PEERS = ("HOG-OCSVM", "FineHOG-OCSVM", *SCIKIT_LEARN, *PYOD)
 FIGURES = ("auc", "aupr_majority", "aupr_minority")
 
 _CLASSES = {"C-OCSVM": "COCSVM", "D-SVDD": "DeepSVDD", "ICS": "IntraClassSplitting"}
+SETTINGS = {  # published ones by name, and what differs from them
+    "OCSVM": ("conocc", {}),
+    "C-OCSVM": ("conocc", {}),
+    "DAGMM": ("conocc", {}),
+    "D-SVDD": ("conocc", {}),
+    "AnoGAN": ("conocc", {}),
+    "SAE": ("conocc", {}),
+    "CAE": ("conocc", {}),
+    "ConOCC": ("experiments", {}),
+    "VAE": ("guo", {}),
+    "CascadeVAE": ("section 4.2", {}),
+    "CVAD": ("section 4.2", {}),
+    "TEND": ("R=150", {}),
+    "ICS": ("ICS", {"symmetric": True}),
+    "GANomaly": ("ganomaly", {"n_components": None}),
+    "FAnoGAN": ("schlegl", {"n_components": None, "pretrain_lr": 1e-3, "lr": 1e-3}),  # whose rates have lower AUCs
+}
+OWN = {"DenoisingAutoencoder": {"noise_level": 0.6, "channels": 8, "lr": 2e-3, "batch_size": 32}}  # not published
+
 _TWO_STAGES = ("D-SVDD", "FAnoGAN", "CVAD", "TEND", "ICS")
 _WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction", *BASELINES, *SCIKIT_LEARN}
 
@@ -54,7 +74,7 @@ def has_channels(name, kind):
 
 
 def params_on(device, name, epochs):
-    """What differs from the method's defaults besides seed, epochs, channels and device.
+    """What differs from `SETTINGS` besides seed, epochs, channels and device.
 
     Networks with a stage before the last one have as many epochs in either, as D-SVDD has by its authors; on the CPU
     AnoGAN's search has 100 steps from one start, not 500 from two.
@@ -113,15 +133,23 @@ def make(name, *, seed, epochs, channels, device, kind, n_features, checkpoint=N
         return BASELINES[name](random_state=seed).set_params(**params)
     if name == "LocalOutlierFactor":
         return LocalOutlierFactor(novelty=True, **params)
-    detector = getattr(sklearn_occ, _CLASSES.get(name, name))
     if not has_network(name):
-        return detector(random_state=seed, **params)
+        return _published(name, random_state=seed, **params)
     network = {"max_epochs": epochs, "device": device, "checkpoint": checkpoint}
     if kind == "images":
         network["channels"] = channels
     if name in ("C-OCSVM", "AEGMM"):
-        return detector(autoencoder=sklearn_occ.CAE(**network), random_state=seed, **params)
-    return detector(random_state=seed, **network, **params)
+        return _published(name, autoencoder=_published("CAE", **network), random_state=seed, **params)
+    return _published(name, random_state=seed, **network, **params)
+
+
+def _published(name, **params):
+    """The detector of `SETTINGS`, or of `OWN`, with these parameters."""
+    detector = getattr(sklearn_occ, _CLASSES.get(name, name))
+    if name not in SETTINGS:
+        return detector(**OWN.get(name, {})).set_params(**params)
+    setting, differing = SETTINGS[name]
+    return detector.from_paper(setting, **{**differing, **params})
 
 
 def _make_pyod(name, *, seed, epochs, device, n_features, **params):

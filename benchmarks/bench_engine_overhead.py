@@ -49,7 +49,7 @@ def small_decoder(n_components, image_shape):
 def fitted(network, X, batch_size):
     """An estimator after one epoch, whose network all three train on."""
     small = {"encoder": small_encoder, "decoder": small_decoder, "n_components": 32}
-    params = small if network == "64-32" else {}
+    params = small if network == "64-32" else {"channels": 64}
     return CAE(max_epochs=1, lr=1e-3, batch_size=batch_size, device="cpu", random_state=0, **params).fit(X)
 
 

@@ -40,7 +40,7 @@ def best(run):
 
 def measure(shape, device):
     """Figures of one line, taken in the process that calls it."""
-    scorer = PatchAutoencoder(max_epochs=1, device=device)
+    scorer = PatchAutoencoder.from_paper(max_epochs=1, device=device)
     occ = PatchDetector(scorer, stride=64, n_patches=200, foreground=None, random_state=0)
     occ.fit([smooth_noise((300, 300)), smooth_noise((300, 400))])
     images = [smooth_noise(shape)]

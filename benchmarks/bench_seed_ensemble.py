@@ -48,7 +48,7 @@ def table():
 def fitted(way, X, epochs, args):
     """The ensemble, and the seconds and GiB of device memory (0 on the CPU) that its fit took."""
     on_cuda = args.device == "cuda"
-    member = ConOCC(schedule=args.schedule, channels=args.channels, max_epochs=epochs, device=args.device)
+    member = ConOCC.from_paper(schedule=args.schedule, channels=args.channels, max_epochs=epochs, device=args.device)
     member.set_params(batch_size=TABLE_BATCH if args.table else member.batch_size)
     ensemble = SeedEnsemble(member, n_estimators=args.n_estimators, combination="score", random_state=0, **WAYS[way])
     if on_cuda:

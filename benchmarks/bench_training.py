@@ -103,13 +103,13 @@ def main():
     print(f"torch {torch.__version__}, {machine}, load {os.getloadavg()[0]:.2f}, {options.epochs} epochs")
     print("| way | 1000 epochs (s) | set-up (s) | stock skorch / it | AUC |")
     print("|---|---|---|---|---|")
-    settings = {"channels": options.channels, "schedule": "joint", "gamma": 0.1, "device": options.device}
-    untrained = ConOCC(**settings, max_epochs=1, random_state=0).fit(X).net_
+    settings = {"setting": "joint", "channels": options.channels, "gamma": 0.1, "device": options.device}
+    untrained = ConOCC.from_paper(**settings, max_epochs=1, random_state=0).fit(X).net_
     few = max(4, options.epochs // 20)
     stock_epoch, setup = epochs_of_stock(untrained, X, few, options.device)
     line(f"stock skorch, by {few} epochs", stock_epoch, setup, 1.0, "-")
     for way, params in WAYS.items():
-        occ = ConOCC(**settings, **params, max_epochs=options.epochs, random_state=0)
+        occ = ConOCC.from_paper(**settings, **params, max_epochs=options.epochs, random_state=0)
         with mock.patch.dict(RECORDERS, clear=way == "no graph"):
             occ.fit(X)
         epoch, setup = seconds_of_epochs(occ.history_)

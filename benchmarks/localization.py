@@ -77,19 +77,22 @@ class TrivialMap(BaseEstimator):
         return -self.anomaly_map(X, self.smoothing).max(axis=(1, 2))
 
 
+DENOISING = {"channels": 8, "lr": 2e-3, "batch_size": 32}
 PATCH_SCORERS = {
-    "PatchAutoencoder": lambda epochs, device: PatchAutoencoder(max_epochs=epochs, device=device),
-    "PatchAutoencoder, 16 channels": lambda epochs, device: PatchAutoencoder(
+    "PatchAutoencoder": lambda epochs, device: PatchAutoencoder.from_paper(max_epochs=epochs, device=device),
+    "PatchAutoencoder, 16 channels": lambda epochs, device: PatchAutoencoder.from_paper(
         max_epochs=epochs, channels=16, device=device
     ),
-    "CAE, 16 channels": lambda epochs, device: CAE(max_epochs=epochs, channels=16, lr=1e-3, device=device),
-    "DenoisingAutoencoder": lambda epochs, device: DenoisingAutoencoder(max_epochs=epochs, device=device),
+    "CAE, 16 channels": lambda epochs, device: CAE.from_paper(max_epochs=epochs, channels=16, lr=1e-3, device=device),
+    "DenoisingAutoencoder": lambda epochs, device: DenoisingAutoencoder(max_epochs=epochs, device=device, **DENOISING),
     "PCAReconstruction, 150 components": lambda epochs, device: PCAReconstruction(n_components=150),
     "HOG + OCSVM": lambda epochs, device: make_pipeline(HOG(), OCSVM(device=device)),
-    "untrained PatchAutoencoder": lambda epochs, device: PatchAutoencoder(max_epochs=1, lr=1e-12, device=device),
+    "untrained PatchAutoencoder": lambda epochs, device: PatchAutoencoder.from_paper(
+        max_epochs=1, lr=1e-12, device=device
+    ),
 }
 WHOLE = {
-    "DenoisingAutoencoder of whole images": DenoisingAutoencoder(),
+    "DenoisingAutoencoder of whole images": DenoisingAutoencoder(**DENOISING),
     "PCAReconstruction of whole images, 500 components": PCAReconstruction(n_components=500),
     "grey value": TrivialMap(),
     "residual of a Gaussian blur (1 px)": TrivialMap(blur=1),

@@ -6,7 +6,7 @@
 digits is one-vs-rest, each class in turn, split by the seed. pneumoniamnist trains on the 1214 normal training images
 and reports the AUC of the validation images; its test images are not used. "probability" and "distance" are the two
 parts of TEND's score alone; the thesis' MarginLearner is trained without the classifier. Settings are the
-defaults but for channels and epochs, which are those of either stage.
+thesis' but for channels and epochs, which are those of either stage.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def load(cell):
 
 def compute(cell, checkpoint):
     X_train, X, y = load(cell)
-    occ = TEND(
+    occ = TEND.from_paper(
         margin=cell["margin"],
         classifier=cell["method"] == "TEND",
         pretrain_epochs=cell["epochs"],

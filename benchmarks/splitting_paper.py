@@ -38,7 +38,7 @@ DATA = {"mnist": fetch_mnist, "fashion_mnist": fetch_fashion_mnist, "cifar10": f
 RHOS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)  # figure 4
 PAPERS_RHO = 0.1
 BASELINES = {  # by name: from a seed
-    "OCSVM": lambda seed: make_pipeline(ImageFlattener(), OCSVM(nu=0.15, gamma="auto")),
+    "OCSVM": lambda seed: make_pipeline(ImageFlattener(), OCSVM.from_paper("splitting")),
     "HOG + OCSVM": lambda seed: make_hog_ocsvm(),
     "HOG (L1) + OCSVM": lambda seed: make_hog_ocsvm().set_params(hog__block_norm="L1"),
     "fine HOG + OCSVM": lambda seed: make_fine_hog_ocsvm(),
@@ -63,10 +63,10 @@ def networks(cell, autoencoder):
     shared = {"encoder": autoencoder.encoder_, "decoder": autoencoder.decoder_}
     splitting = common | shared | {"pretrain_epochs": 0, "similarity": "ssim"}
     return {
-        "NaiveNN": IntraClassSplitting(rho=None, constraints=False, **common),
-        "NNwDS": IntraClassSplitting(rho=PAPERS_RHO, constraints=False, **splitting),
+        "NaiveNN": IntraClassSplitting.from_paper("NaiveNN", **common),
+        "NNwDS": IntraClassSplitting.from_paper("NNwDS", **splitting),
         **{
-            of_rho(head, rho): IntraClassSplitting(rho=rho, symmetric=HEADS[head], **splitting)
+            of_rho(head, rho): IntraClassSplitting.from_paper("ICS", rho=rho, symmetric=HEADS[head], **splitting)
             for rho in cell["rhos"]
             for head in cell["heads"]
         },

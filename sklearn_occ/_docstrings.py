@@ -1,6 +1,7 @@
 """Docs that several methods, metrics or functions share, written once and filled into each docstring."""
 
 import re
+from inspect import isclass, signature
 from textwrap import indent
 
 _SHARED = {
@@ -33,14 +34,12 @@ n_components : int, default=None
     Width of the code. None: 256 for images, at most a quarter of their values; half of the features
     of a table, at most 32; or what a given `encoder` has.""",
     "channels and output": """\
-channels : int, default=64
-    Channels of the first stage of the default network of images (64 in the paper); the following stages
-    double them, up to eight times.
+channels : int, default={default of channels}
+    Channels of the first stage of the default network of images; the following stages double them, up to eight times.
 {output activation}""",
     "training parameters": """\
-max_epochs : int, default=1000
-    Passes over the training rows.
-batch_size : int, default=128
+{epochs}
+batch_size : int, default={default of batch_size}
     Rows of a training step.
 {optimizer}""",
     "weight decay": """\
@@ -60,8 +59,9 @@ precision : {"float32", "bfloat16"}, default="float32"
 compile : bool, default=False
     Whether `torch.compile` makes the training step, which takes it tens of seconds and a C++ compiler. A network
     that draws random numbers or holds layers of a user's own runs without, and `verbose` says so.
-verbose : int, default=0
-    1 prints the losses of each epoch.
+verbose : int or "auto", default="auto"
+    "auto" shows epoch, loss and the time left on one line of stderr, if that is a terminal or belongs to a notebook, in
+    the main thread of the main process alone. 0 is silent, 1 prints the losses of each epoch. No score depends on it.
 warm_start : bool, default=False
     Whether `fit` on a fitted estimator adds `max_epochs` epochs: network, optimizer, random numbers and
     whatever the first fit set from the data go on; other parameters changed in between are not looked at.
@@ -75,6 +75,8 @@ encoder_, decoder_ : torch.nn.Module
     The trained networks as `encoder` and `decoder` of another detector take them, without activations that
     the method puts behind them. They are those of `net_`, not copies.""",
     "deep attributes": """\
+max_epochs_ : int
+    Epochs that the last `fit` was to train, for `max_epochs="auto"` those that its steps are.
 net_ : skorch.NeuralNet
     The trained net: `net_.module_`, `net_.criterion_`, `net_.optimizer_`.
 history_ : skorch.history.History
@@ -125,6 +127,9 @@ decoder : torch.nn.Module or callable, default=None
 output_activation : {"auto", "sigmoid", "linear"}, default="auto"
     "auto" is a sigmoid for uint8 images and for float images within [0, 1], else linear. Set it by hand
     where a fold of a cross-validation could differ.""",
+    "epochs": """\
+max_epochs : int or "auto", default="auto"
+    Passes over the training rows. "auto": as many as make {steps of max_epochs}, at least 5; see `max_epochs_`.""",
     "optimizer": """\
 optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
     "sgd" has momentum 0.9. A callable is a `torch.optim` class or a function
@@ -133,9 +138,31 @@ optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
 
 
 def with_shared_docs(documented):
-    """Replace each line `{name}` of the docstring of a class, function or method by the text of that name."""
+    """Replace each line `{name}` of the docstring of a class, function or method by the text of that name.
+
+    In the docstring of a class, `{default of name}` is the default of that parameter, and `{steps of name}` says how
+    many steps the parameter's "auto" stands for.
+    """
     if documented.__doc__ is not None:  # python -OO strips them
         for name, text in _SHARED.items():
             pattern = re.compile(rf"^( *)\{{{name}\}}$", re.MULTILINE)
             documented.__doc__ = pattern.sub(lambda found, text=text: indent(text, found[1]), documented.__doc__)
+    if documented.__doc__ is not None and isclass(documented):
+        documented.__doc__ = re.sub(
+            r"\{(default|steps) of (\w+)\}", lambda found: _OF_CLASS[found[1]](documented, found[2]), documented.__doc__
+        )
     return documented
+
+
+def _default_of(estimator, parameter):
+    return repr(signature(estimator).parameters[parameter].default)
+
+
+def _steps_of(estimator, parameter):
+    steps = estimator._budgets[parameter]
+    if steps.images == steps.table:
+        return f"{steps.images} optimizer steps"
+    return f"{steps.images} optimizer steps on images, {steps.table} on a table"
+
+
+_OF_CLASS = {"default": _default_of, "steps": _steps_of}

@@ -2,6 +2,7 @@
 
 from ._seeding import RandomStream
 from .estimators._autoencoder import BaseAutoencoder, BaseReconstruction
+from .estimators._budget import Steps, epochs_or_auto, share_of_epochs
 from .estimators._codes import BaseCodes, DecodingMixin, EncodingMixin
 from .estimators._deep import BaseDeepOneClass
 from .estimators._rows import BaseRowMaker, ReconstructingMixin
@@ -39,11 +40,14 @@ __all__ = [
     "RandomStream",
     "ReconstructingMixin",
     "ResidentBatches",
+    "Steps",
     "all_codes",
     "as_network_input",
     "count_distinct",
+    "epochs_or_auto",
     "mean_and_deviation",
     "reconstructed_variance",
     "renew_batch_statistics",
+    "share_of_epochs",
     "total_variance",
 ]

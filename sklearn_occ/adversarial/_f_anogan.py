@@ -7,13 +7,15 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
-from .._engine import LAST_STAGE, EncodingMixin, FusedAdam, reconstructed_variance
+from .._engine import LAST_STAGE, EncodingMixin, FusedAdam, Steps, epochs_or_auto, reconstructed_variance
+from ..base._published import published
 from ..nn import EncodedAdversarial, build_discriminator, build_encoder
 from ._base import BaseGenerative, paper_code_width
 from ._made_variance import FEW_STEPS, LEAST_RECONSTRUCTED, steps_of
 from ._wasserstein_loss import WassersteinLoss
 
 _WIDEST_CODE = 128  # the paper's
+_PAPER = {"feature_weight": 1.0, "penalty_weight": 10.0, "critic_steps": 5, "channels": 64, "batch_size": 64}
 
 
 @with_shared_docs
@@ -46,8 +48,9 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         Weight of the gradient penalty, at least 0 (lambda in the paper).
     critic_steps : int, default=5
         Steps of the critic for one of the generator, on the rows of the same batch.
-    pretrain_epochs : int, default=300
-        Epochs of generator and critic, at least 1. The authors have 7 over a very large set of patches.
+    pretrain_epochs : int or "auto", default="auto"
+        Epochs of generator and critic, at least 1. "auto": as many as make {steps of pretrain_epochs} of the generator,
+        at least 5.
     pretrain_lr : float, default=1e-3
         Learning rate of both, with Adam's betas (0, 0.9). The authors have 1e-4, and 5e-5 for `lr`: on the digits 0, 3,
         5 and 8 the mean area under the ROC curve was then 80.2 after 100 and 100 epochs, 92.2 after 300 and 300, and
@@ -72,8 +75,8 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
     {channels and output}
     lr : float, default=1e-3
         Learning rate of the encoder; see `pretrain_lr`.
-    max_epochs : int, default=1000
-        Epochs of the encoder. The authors have 50 000 steps.
+    max_epochs : int or "auto", default="auto"
+        Epochs of the encoder. "auto": as many as make {steps of max_epochs}, at least 5. The authors have 50 000 steps.
     batch_size : int, default=64
         Rows of a training step, in both stages.
     optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="rmsprop"
@@ -92,6 +95,8 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         Width of the code.
     output_activation_ : str
         "sigmoid" or "linear".
+    pretrain_epochs_ : int
+        Epochs of generator and critic.
     {deep attributes}
     {threshold attributes}
 
@@ -138,10 +143,30 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         "feature_weight": [Interval(Real, 0, None, closed="left")],
         "penalty_weight": [Interval(Real, 0, None, closed="left")],
         "critic_steps": [Interval(Integral, 1, None, closed="left")],
-        "pretrain_epochs": [Interval(Integral, 1, None, closed="left")],
+        "pretrain_epochs": epochs_or_auto(),
         "pretrain_lr": [Interval(Real, 0, None, closed="neither")],
         "encoder": [callable, None],
     }
+
+    _budgets = {"pretrain_epochs": Steps(images=1000, table=1000), "max_epochs": Steps(images=1000, table=1000)}
+    from_paper = published(
+        {
+            "schlegl": {**_PAPER, "n_components": 128, "pretrain_epochs": 7, "pretrain_lr": 1e-4, "lr": 5e-5},
+            "guo": {
+                **_PAPER,
+                "pretrain_epochs": 1000,
+                "pretrain_lr": 2e-4,
+                "lr": 2e-4,
+                "max_epochs": 300,
+                "optimizer": "adam",
+            },
+        },
+        departures="""Schlegl et al. and their code ("schlegl"), for a very large set of patches of 64 x 64 pixels: set
+        `pretrain_epochs` higher for a small one. The encoder has 50 000 steps there, which are `50_000 * 64 / len(X)`
+        epochs; `max_epochs` stays "auto". Networks are residual there, and codes of the encoder end in a hyperbolic
+        tangent. "guo" is the baseline of Guo's thesis, chapter 5: 1000 to 1500 epochs and 300 to 500 of the encoder,
+        "with the default Adam optimizer", of which Adam's betas are the paper's here in the first stage.""",
+    )
 
     def __init__(
         self,
@@ -149,16 +174,16 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         feature_weight=1.0,
         penalty_weight=10.0,
         critic_steps=5,
-        pretrain_epochs=300,
+        pretrain_epochs="auto",
         pretrain_lr=1e-3,
         encoder=None,
         generator=None,
         discriminator=None,
         n_components=None,
-        channels=64,
+        channels=16,
         output_activation="auto",
         lr=1e-3,
-        max_epochs=1000,
+        max_epochs="auto",
         batch_size=64,
         optimizer="rmsprop",
         weight_decay=0.0,
@@ -171,7 +196,7 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         device="auto",
         precision="float32",
         compile=False,
-        verbose=0,
+        verbose="auto",
         warm_start=False,
         checkpoint=None,
     ):
@@ -247,7 +272,7 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         self._note_untrained(net, X)
         if not net.epochs_.get(LAST_STAGE):
             net.lr, net.lr_name_ = self.pretrain_lr, "pretrain_lr"
-            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
+            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs_)
             net.lr, net.lr_name_ = self.lr, "lr"
         net.freeze("generator")
         net.freeze("discriminator")
@@ -256,7 +281,7 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
     def _remedy(self):
         return (
             f"Change pretrain_lr, now {self.pretrain_lr:g}, n_components, now {self.n_components_}, or "
-            f"pretrain_epochs, now {self.pretrain_epochs}."
+            f"pretrain_epochs, now {self.pretrain_epochs_}."
         )
 
     def _complaint(self, net, X, of_rows):
@@ -269,5 +294,5 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         return (
             f"The encoder of {type(self).__name__} has collapsed or learned little in {n_steps} steps: reconstructions "
             f"of the training rows have {share:.1g} of their variance, below {LEAST_RECONSTRUCTED:g}. Change lr, now "
-            f"{self.lr:g}, or max_epochs, now {self.max_epochs}."
+            f"{self.lr:g}, or max_epochs, now {self.max_epochs_}."
         )

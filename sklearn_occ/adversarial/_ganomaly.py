@@ -8,7 +8,8 @@ from sklearn.utils._param_validation import Interval
 from torch.nn.functional import l1_loss, mse_loss
 
 from .._docstrings import with_shared_docs
-from .._engine import LAST_STAGE, AdversarialNet, BaseReconstruction, RandomStream, as_network_input
+from .._engine import LAST_STAGE, AdversarialNet, BaseReconstruction, RandomStream, Steps, as_network_input
+from ..base._published import published
 from ..nn import (
     Recoder,
     RecodingAdversarial,
@@ -62,8 +63,8 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
         Learning rate of both players. The authors'; on the ten digits, each against the others, the mean area under the
         ROC curve was 94.8 after 500 epochs, and 96.7 with 1e-3; on PneumoniaMNIST's validation images 83.2 after 50,
         and 79.9 with 1e-3 (one seed, 16 channels).
-    max_epochs : int, default=1000
-        Passes over the training rows. The authors have 15 over sets of tens of thousands.
+    {epochs}
+        The authors have 15 over sets of tens of thousands of rows.
     batch_size : int, default=64
         Rows of a training step.
     optimizer : {"adam", "adamw", "sgd", "rmsprop"} or callable, default="adam"
@@ -130,6 +131,24 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
     }
     _net_class = AdversarialNet
     _adam_betas = (0.5, 0.999)
+    _budgets = {"max_epochs": Steps(images=1000, table=1000)}
+    from_paper = published(
+        {
+            "ganomaly": {
+                "feature_weight": 1.0,
+                "reconstruction_weight": 50.0,
+                "latent_weight": 1.0,
+                "n_components": 100,
+                "channels": 64,
+                "lr": 2e-4,
+                "max_epochs": 15,
+                "batch_size": 64,
+            }
+        },
+        departures="""Akcay et al. and their code, for tens of thousands of images of 32 x 32 pixels: set `max_epochs`
+        higher
+        for fewer. Rows are scored in eval mode, kernels are 3 x 3, and the discriminator does not begin anew.""",
+    )
     _default_code_width = staticmethod(paper_code_width)
     _made = "reconstructions of the training rows"
     _least_share = LEAST_RECONSTRUCTED
@@ -144,10 +163,10 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
         decoder=None,
         discriminator=None,
         n_components=None,
-        channels=64,
+        channels=16,
         output_activation="auto",
         lr=2e-4,
-        max_epochs=1000,
+        max_epochs="auto",
         batch_size=64,
         optimizer="adam",
         weight_decay=0.0,
@@ -160,7 +179,7 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
         device="auto",
         precision="float32",
         compile=False,
-        verbose=0,
+        verbose="auto",
         warm_start=False,
         checkpoint=None,
     ):
@@ -214,7 +233,7 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
 
     def _remedy(self):
         return (
-            f"Change lr, now {self.lr:g}, or max_epochs, now {self.max_epochs}, or raise reconstruction_weight, now "
+            f"Change lr, now {self.lr:g}, or max_epochs, now {self.max_epochs_}, or raise reconstruction_weight, now "
             f"{self.reconstruction_weight:g}."
         )
 

@@ -8,6 +8,7 @@ from torch.func import functional_call, vmap
 from .._device import available_device
 from .._engine.estimators._deep import OPTIMIZERS, BaseDeepOneClass
 from .._engine.nets._net import LAST_STAGE, OneClassNet
+from .._engine.nets._progress import one_line
 from .._engine.rows._batches import StackedBatches, as_network_input
 from .._engine.rows._streaming import placed
 from .._engine.steps._processes import has_several
@@ -59,7 +60,8 @@ def fit_stacked(estimators, X):
     on_device = placed(rows, nets[0].device)
     if not isinstance(on_device, torch.Tensor):
         raise StackingError(f"has {len(rows)} rows, which need more memory than the device should give")
-    _train(nets, on_device, estimators[0]._epochs_in_all)
+    with one_line(nets):
+        _train(nets, on_device, estimators[0]._epochs_in_all)
     for estimator, net in zip(estimators, nets, strict=True):
         estimator._end(net, on_device)
         estimator._calibrate(rows, None)

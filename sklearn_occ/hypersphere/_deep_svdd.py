@@ -1,6 +1,6 @@
 """DeepSVDD: an encoder that maps the majority close to a fixed centre."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
@@ -14,18 +14,23 @@ from .._engine import (
     LEAST_DISTINCT,
     BaseAutoencoder,
     RandomStream,
+    Steps,
     all_codes,
     count_distinct,
+    epochs_or_auto,
+    share_of_epochs,
     total_variance,
 )
 from .._warning import warn
 from ..base._anomaly_map import SMOOTHING, anomaly_maps
+from ..base._published import published
 from ._gradient_map import GradientMap
 from ._hypersphere_loss import HypersphereLoss
 
-_WARM_UP = 10  # epochs before the radius is first set
+_WARM_UP, _WARM_UP_SHARE = 10, 0.1  # epochs before the radius is first set; or with "auto", of all
 _LEAST_RESPONSE = 1e-3  # of the code to shuffled values, see `_response_to_shuffling`
 _MOST_SHUFFLED = 1000  # rows
+_PAPER = {"objective": "one-class", "lr": 1e-4, "max_epochs": 150, "batch_size": 200, "weight_decay": 5e-7}
 
 
 @with_shared_docs
@@ -46,8 +51,8 @@ class DeepSVDD(BaseAutoencoder):
     Training has two stages. First encoder and decoder are trained as an autoencoder, `pretrain_epochs` epochs of
     `sum_j (D(E(x))_j - x_j)^2`. Then `c` is the mean code of the training rows in eval mode, coordinates nearer to 0
     than 0.1 are moved to 0.1 or -0.1, and the encoder alone is trained with the loss above; `c` stays. `R^2` is no
-    gradient parameter: it is 0 for ten epochs, then before each epoch the `1 - nu` quantile of `d2` of all
-    training rows in eval mode, and once more at the end.
+    gradient parameter: it is 0 for ten epochs (with `max_epochs="auto"` for a tenth of them), then before each epoch
+    the `1 - nu` quantile of `d2` of all training rows in eval mode, and once more at the end.
 
     A network that can produce a constant maps everything onto `c`. The default encoder therefore has no biases, batch
     normalisation without learnt scale and shift, and leaky ReLU, which is unbounded. An `encoder` of your own should
@@ -60,8 +65,9 @@ class DeepSVDD(BaseAutoencoder):
     nu : float in (0, 1], default=0.1
         Share of the training rows outside the hypersphere: the quantile of `R^2`, and the weight of rows
         outside in the "soft-boundary" loss.
-    pretrain_epochs : int, default=150
-        Epochs of the autoencoder, at least 0; 0 starts from random weights.
+    pretrain_epochs : int or "auto", default="auto"
+        Epochs of the autoencoder, at least 0; 0 starts from random weights. "auto": as many as make
+        {steps of pretrain_epochs}, at least 5.
     {encoder and decoder}
     {width of the code}
     {channels and output}
@@ -80,6 +86,8 @@ class DeepSVDD(BaseAutoencoder):
     ----------
     center_ : ndarray of shape (n_components_,)
         The centre `c`.
+    pretrain_epochs_ : int
+        Epochs of the autoencoder.
     radius_ : float
         `R`, for both objectives the square root of the `1 - nu` quantile of `d2` of the training rows.
     n_components_ : int
@@ -118,24 +126,44 @@ class DeepSVDD(BaseAutoencoder):
         **BaseAutoencoder._parameter_constraints,
         "objective": [StrOptions({"one-class", "soft-boundary"})],
         "nu": [Interval(Real, 0, 1, closed="right")],
-        "pretrain_epochs": [Interval(Integral, 0, None, closed="left")],
+        "pretrain_epochs": epochs_or_auto(least=0),
         "contamination": [StrOptions({"auto"}), *BaseAutoencoder._parameter_constraints["contamination"]],
     }
     _bias = False
+    _budgets = {"pretrain_epochs": Steps(images=500, table=500), "max_epochs": Steps(images=1000, table=1000)}
+    from_paper = published(
+        {
+            "mnist": {**_PAPER, "n_components": 32, "pretrain_epochs": 150},
+            "cifar10": {**_PAPER, "n_components": 128, "pretrain_epochs": 350},
+            "conocc": {
+                "objective": "one-class",
+                "pretrain_epochs": 150,
+                "channels": 64,
+                "lr": 1e-4,
+                "max_epochs": 1000,
+                "batch_size": 128,
+                "weight_decay": 5e-7,
+            },
+        },
+        departures="""Ruff et al. and their code ("mnist", "cifar10"): there the learning rate falls to a tenth after 50
+        epochs (skorch's `LRScheduler` in `callbacks` does so, in the last stage), the autoencoder of MNIST has a weight
+        decay of 5e-4, and the networks have kernels of 5 x 5 and pooling. "conocc" is the baseline of Gao et al.,
+        section 3.1, with the encoder, batches and epochs of ConOCC; it gives no other number.""",
+    )
 
     def __init__(
         self,
         *,
         objective="one-class",
         nu=0.1,
-        pretrain_epochs=150,
+        pretrain_epochs="auto",
         encoder=None,
         decoder=None,
         n_components=None,
-        channels=64,
+        channels=16,
         output_activation="auto",
         lr=1e-4,
-        max_epochs=1000,
+        max_epochs="auto",
         batch_size=128,
         optimizer="adam",
         weight_decay=5e-7,
@@ -148,7 +176,7 @@ class DeepSVDD(BaseAutoencoder):
         device="auto",
         precision="float32",
         compile=False,
-        verbose=0,
+        verbose="auto",
         warm_start=False,
         checkpoint=None,
     ):
@@ -231,12 +259,16 @@ class DeepSVDD(BaseAutoencoder):
         return HypersphereLoss(self.objective, self.nu, self.n_components_, self._shape_of_rows)
 
     def _make_callbacks(self):
-        return [("radius", RadiusSchedule())] if self.objective == "soft-boundary" else []
+        if self.objective == "one-class":
+            return []
+        is_auto = self.max_epochs == "auto"
+        warm_up = share_of_epochs("auto", _WARM_UP_SHARE, self.max_epochs_) if is_auto else _WARM_UP
+        return [("radius", RadiusSchedule(warm_up))]
 
     def _train(self, net, X, X_valid):
         if not net.epochs_.get(LAST_STAGE):
             net.module_.pretrains = True
-            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
+            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs_)
             net.module_.pretrains = False
             net.criterion_.set_center(all_codes(net, X))
             net.criterion_.mean_row.copy_(sum(x.double().sum(0) for x, _ in net.get_iterator(X)) / len(X))
@@ -296,10 +328,19 @@ class PretrainedEncoder(nn.Module):
 
 
 class RadiusSchedule(Callback):
-    """Set the radius before each epoch of the last stage: to 0 for ten epochs, then from all training rows."""
+    """Set the radius before each epoch of the last stage: to 0 for some, then from all training rows.
+
+    Parameters
+    ----------
+    warm_up_epochs : int
+        Epochs of radius 0.
+    """
+
+    def __init__(self, warm_up_epochs):
+        self.warm_up_epochs = warm_up_epochs
 
     def on_epoch_begin(self, net, dataset_train, **kwargs):
-        if net.epochs_.get(LAST_STAGE, 0) < _WARM_UP:
+        if net.epochs_.get(LAST_STAGE, 0) < self.warm_up_epochs:
             net.criterion_.squared_radius.fill_(0)
         else:
             net.criterion_.set_radius(all_codes(net, dataset_train))

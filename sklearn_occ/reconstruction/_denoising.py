@@ -11,6 +11,7 @@ from .._engine import (
     BaseRowMaker,
     DrawingNet,
     ReconstructingMixin,
+    Steps,
     mean_and_deviation,
     renew_batch_statistics,
 )
@@ -61,8 +62,7 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
     {output activation}
     lr : float, default=2e-3
         Learning rate.
-    max_epochs : int, default=100
-        Passes over the training rows.
+    {epochs}
     batch_size : int, default=32
         Rows of a training step.
     {optimizer}
@@ -87,8 +87,9 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
     Imaging with Deep Learning. There cells have one size, 8 of 128 pixels, noise with a standard deviation of 0.2 is
     added to the brain alone, a place is scored by its absolute error, filtered by medians, and the network is deeper
     and wider. Sizes drawn from a range, and a unit that follows the data, are ours: with one size alone, lesions of
-    several sizes were found worse. Alain, Bengio (2014), What regularized auto-encoders learn from the data-generating
-    distribution, Journal of Machine Learning Research 15, for what the best network gives.
+    several sizes were found worse. As that unit is not the paper's, there is no `from_paper`. Alain, Bengio (2014),
+    What regularized auto-encoders learn from the data-generating distribution, Journal of Machine Learning Research 15,
+    for what the best network gives.
 
     Examples
     --------
@@ -108,6 +109,7 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
         "depth": [Interval(Integral, 1, None, closed="left")],
     }
     _net_class = DrawingNet
+    _budgets = {"max_epochs": Steps(images=1000, table=1000)}
 
     def __init__(
         self,
@@ -119,7 +121,7 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
         depth=3,
         output_activation="auto",
         lr=2e-3,
-        max_epochs=100,
+        max_epochs="auto",
         batch_size=32,
         optimizer="adam",
         weight_decay=0.0,
@@ -132,7 +134,7 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
         device="auto",
         precision="float32",
         compile=False,
-        verbose=0,
+        verbose="auto",
         warm_start=False,
         checkpoint=None,
     ):

@@ -8,9 +8,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from .._docstrings import with_shared_docs
-from .._engine import BaseReconstruction, total_variance
+from .._engine import BaseReconstruction, Steps, total_variance
 from .._warning import warn
 from ..base._anomaly_map import SMOOTHING
+from ..base._published import published
 from ..nn import PatchDecoder, PatchEncoder, ReconstructionLoss, default_code_width, patch_code_width
 
 _SQUARED = {"error": "squared_error", "brighter": "brighter", "darker": "darker"}
@@ -46,8 +47,7 @@ class PatchAutoencoder(BaseReconstruction):
     {output activation}
     lr : float, default=1e-3
         Learning rate, the paper's.
-    max_epochs : int, default=500
-        Passes over the training rows, the paper's.
+    {epochs}
     batch_size : int, default=200
         Rows of a training step, the paper's.
     {optimizer}
@@ -88,6 +88,13 @@ class PatchAutoencoder(BaseReconstruction):
     (89, 32)
     """
 
+    _budgets = {"max_epochs": Steps(images=1000, table=1000)}
+    from_paper = published(
+        {"patches": {"channels": 2, "lr": 1e-3, "max_epochs": 500, "batch_size": 200}},
+        departures="""Wei et al., section 5, for patches of 128 x 128 pixels, of which 32 412 train. Kernel, padding and
+        output activation are not given; the initial weights are ours.""",
+    )
+
     def __init__(
         self,
         *,
@@ -97,7 +104,7 @@ class PatchAutoencoder(BaseReconstruction):
         channels=2,
         output_activation="auto",
         lr=1e-3,
-        max_epochs=500,
+        max_epochs="auto",
         batch_size=200,
         optimizer="adam",
         weight_decay=0.0,
@@ -110,7 +117,7 @@ class PatchAutoencoder(BaseReconstruction):
         device="auto",
         precision="float32",
         compile=False,
-        verbose=0,
+        verbose="auto",
         warm_start=False,
         checkpoint=None,
     ):

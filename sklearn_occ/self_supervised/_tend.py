@@ -1,7 +1,7 @@
 """TEND: an encoder of the majority, and a head that keeps distorted rows apart from it."""
 
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 import torch
@@ -11,11 +11,31 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
 from .._docstrings import with_shared_docs
-from .._engine import LAST_STAGE, BaseAutoencoder, DrawingNet, RandomStream, as_network_input
+from .._engine import (
+    LAST_STAGE,
+    BaseAutoencoder,
+    DrawingNet,
+    RandomStream,
+    Steps,
+    as_network_input,
+    epochs_or_auto,
+    share_of_epochs,
+)
 from .._warning import warn
+from ..base._published import published
 from ..nn import MapDecoder, MapEncoder, MarginHead, MarginNetwork, default_code_width, map_code_width
 from ._margin_loss import MarginLoss
 
+_WARM_UP = 0.1  # of the epochs, as the thesis' 10 of about 100
+_PAPER = {
+    "freeze_encoder": True,
+    "pretrain_epochs": 100,
+    "warm_up_epochs": 10,
+    "channels": 16,
+    "lr": 1e-3,
+    "max_epochs": 100,
+    "batch_size": 32,
+}
 _MOST_DISTORTED = 1000  # rows that the check of a trained network distorts
 _LEAST_DISTANCE = 1e-2  # of distorted rows from the centre, in units of the margin
 
@@ -55,11 +75,11 @@ class TEND(BaseAutoencoder):
         MarginLearner, `score = -D(x) / R`.
     freeze_encoder : bool, default=True
         False trains the encoder on in the second stage, as the authors' released code does.
-    pretrain_epochs : int, default=100
-        Epochs of the autoencoder, at least 0. The thesis has 50 to 150 for each network.
-    warm_up_epochs : int, default=10
-        Epochs of the second stage before `O` is set, at least 0. At most half of `max_epochs` count, so that the
-        margin acts in every fit of two epochs or more; see `warm_up_epochs_`.
+    pretrain_epochs : int or "auto", default="auto"
+        Epochs of the autoencoder, at least 0. "auto": as many as make {steps of pretrain_epochs}, at least 5.
+    warm_up_epochs : int or "auto", default="auto"
+        Epochs of the second stage before `O` is set, at least 0. "auto": a tenth of `max_epochs_`. At most half of
+        `max_epochs_` count, so that the margin acts in every fit of two epochs or more; see `warm_up_epochs_`.
     amplitude : float in (0, 1], default=1.0
         Share of the distortions: of the way that each pixel moves, or that the features of a row of a table change.
     encoder : torch.nn.Module or callable, default=None
@@ -78,8 +98,8 @@ class TEND(BaseAutoencoder):
         It is the autoencoder's.
     lr : float, default=1e-3
         Learning rate of both stages, the thesis's.
-    max_epochs : int, default=100
-        Epochs of the second stage, warm-up included.
+    max_epochs : int or "auto", default="auto"
+        Epochs of the second stage, warm-up included. "auto": as many as make {steps of max_epochs}, at least 5.
     batch_size : int, default=32
         Rows of a training step, as in the released code; in the second stage as many distorted ones besides.
     {optimizer}
@@ -94,7 +114,9 @@ class TEND(BaseAutoencoder):
     center_ : ndarray of shape (512,)
         The centre `O`.
     warm_up_epochs_ : int
-        Epochs before `O` was set: `min(warm_up_epochs, max_epochs // 2)`; 0 without `classifier`.
+        Epochs before `O` was set: `min(warm_up_epochs, max_epochs_ // 2)`; 0 without `classifier`.
+    pretrain_epochs_ : int
+        Epochs of the autoencoder.
     n_components_ : int
         Width of the code.
     output_activation_ : str
@@ -136,11 +158,24 @@ class TEND(BaseAutoencoder):
         "lambda_": [Interval(Real, 0, 1, closed="both")],
         "classifier": ["boolean"],
         "freeze_encoder": ["boolean"],
-        "pretrain_epochs": [Interval(Integral, 0, None, closed="left")],
-        "warm_up_epochs": [Interval(Integral, 0, None, closed="left")],
+        "pretrain_epochs": epochs_or_auto(least=0),
+        "warm_up_epochs": epochs_or_auto(least=0),
         "amplitude": [Interval(Real, 0, 1, closed="right")],
     }
     _net_class = DrawingNet
+    _budgets = {"pretrain_epochs": Steps(images=1000, table=1000), "max_epochs": Steps(images=1000, table=1000)}
+    from_paper = published(
+        {
+            "R=150": {"margin": 150.0, "classifier": True, **_PAPER},
+            "R=250": {"margin": 250.0, "classifier": True, **_PAPER},
+            "R=500": {"margin": 500.0, "classifier": True, **_PAPER},
+            "MarginLearner": {"margin": 150.0, "classifier": False, **_PAPER},
+        },
+        departures="""Guo's thesis, section 4.1, for images of 256 x 256 pixels: 50 to 150 epochs for each network, of
+        which
+        100 are taken; batches are those of the released code. Rows are resampled as distorted ones are, see above, and
+        batch normalisation follows each convolution.""",
+    )
 
     def __init__(
         self,
@@ -149,8 +184,8 @@ class TEND(BaseAutoencoder):
         lambda_=0.5,
         classifier=True,
         freeze_encoder=True,
-        pretrain_epochs=100,
-        warm_up_epochs=10,
+        pretrain_epochs="auto",
+        warm_up_epochs="auto",
         amplitude=1.0,
         encoder=None,
         decoder=None,
@@ -158,7 +193,7 @@ class TEND(BaseAutoencoder):
         channels=16,
         output_activation="auto",
         lr=1e-3,
-        max_epochs=100,
+        max_epochs="auto",
         batch_size=32,
         optimizer="adam",
         weight_decay=0.0,
@@ -171,7 +206,7 @@ class TEND(BaseAutoencoder):
         device="auto",
         precision="float32",
         compile=False,
-        verbose=0,
+        verbose="auto",
         warm_start=False,
         checkpoint=None,
     ):
@@ -231,7 +266,8 @@ class TEND(BaseAutoencoder):
 
     def _prepare(self, X):
         super()._prepare(X)
-        self.warm_up_epochs_ = min(self.warm_up_epochs, self.max_epochs // 2) if self.classifier else 0
+        warm_up = share_of_epochs(self.warm_up_epochs, _WARM_UP, self.max_epochs_)
+        self.warm_up_epochs_ = min(warm_up, self.max_epochs_ // 2) if self.classifier else 0
 
     def _default_code_width(self, shape):
         return map_code_width(shape, self.channels) if len(shape) == 3 else default_code_width(shape)
@@ -257,7 +293,7 @@ class TEND(BaseAutoencoder):
             if net.criterion_.is_table:
                 net.criterion_.set_scale(net.get_iterator(X))
             net.module_.pretrains, net.criterion_.phase = True, "reconstruction"
-            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
+            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs_)
             net.module_.pretrains = False
         if self.freeze_encoder:
             net.freeze("encoder")

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from .._docstrings import with_shared_docs
+from ..base._published import published
 from ..base._two_stages import BaseTwoStages
 from ..reconstruction import CAE
 from ._ocsvm import OCSVM
@@ -25,9 +26,10 @@ class COCSVM(BaseTwoStages):
     {first stage}
     svm : estimator with `score_samples`, default=None
         Second stage; None is `OCSVM()`.
-    contamination : "auto", float in (0, 0.5] or None, default="auto"
-        "auto": the threshold is that of the second stage, `svm_.offset_`. A float: that share of the
-        calibration rows lies below the threshold. None: the lowest of them is the threshold.
+    contamination : "auto", float in (0, 0.5] or None, default=0.1
+        A float: that share of the calibration rows lies below the threshold. None: the lowest of them is the threshold.
+        "auto": the threshold is that of the second stage, `svm_.offset_`; with the `nu` of `OCSVM()`, 0.5, half of the
+        training rows are then labelled -1.
     {threshold parameters}
 
     Attributes
@@ -64,13 +66,19 @@ class COCSVM(BaseTwoStages):
         "contamination": [StrOptions({"auto"}), *BaseTwoStages._parameter_constraints["contamination"]],
     }
     _default_autoencoder = CAE
+    from_paper = published(
+        {"conocc": {"autoencoder": CAE.from_paper(), "svm": OCSVM(kernel="rbf"), "contamination": "auto"}},
+        departures="""Gao et al., section 3.1, which gives no `nu`, no width of the kernel and no threshold: they are
+        those of
+        scikit-learn.""",
+    )
 
     def __init__(
         self,
         *,
         autoencoder=None,
         svm=None,
-        contamination="auto",
+        contamination=0.1,
         threshold_data="train",
         validation_fraction=None,
         image_shape=None,

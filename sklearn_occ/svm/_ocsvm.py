@@ -14,6 +14,7 @@ from .._device import available_device
 from .._docstrings import with_shared_docs
 from .._warning import warn
 from ..base._one_class import BaseOneClass
+from ..base._published import published
 from ._candidates import n_first_candidates, solve_on_candidates
 from ._dual import solve_dual
 from ._kernels import Kernel, KernelMatrix, PrecomputedMatrix, expansion, rows_as_vectors, spread
@@ -47,7 +48,8 @@ class OCSVM(BaseOneClass):
         Width of the kernel, in 1 / (squared units of X): "scale" is `1 / (n_features * X.var())` over the
         rows trained on, "auto" `1 / n_features`.
     nu : float in (0, 1], default=0.5
-        Upper bound on the share of training rows below `rho`, lower bound on the share of support vectors.
+        scikit-learn's default, with which half of the training rows are labelled -1 unless `contamination` sets another
+        threshold. Upper bound on the share of training rows below `rho`, lower bound on the share of support vectors.
         At 1 every row has weight 1 (a kernel density estimate) and `rho` is the highest score.
     degree : int, default=3
         Degree of the polynomial kernel.
@@ -137,6 +139,13 @@ class OCSVM(BaseOneClass):
         "warm_start": ["boolean"],
         "contamination": [StrOptions({"auto"}), *BaseOneClass._parameter_constraints["contamination"]],
     }
+    from_paper = published(
+        {"splitting": {"kernel": "rbf", "gamma": "auto", "nu": 0.15}, "conocc": {"kernel": "rbf"}},
+        departures="""Baselines: "splitting" of Schlachter et al., Deep one-class classification using intra-class
+        splitting;
+        "conocc" of Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images,
+        section 3.1, which names the kernel alone.""",
+    )
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """CVAD: a cascade of variational autoencoders, and a discriminator of what it makes."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -9,10 +9,21 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from .._docstrings import with_shared_docs
-from .._engine import LAST_STAGE
+from .._engine import LAST_STAGE, Steps, epochs_or_auto
+from ..base._published import published
 from ..nn import JudgedCascade, build_cascade, build_judge, row_error
 from ._base import BaseCascade
 from ._cascade_vae import CascadeLoss
+
+_PAPER = {
+    "pretrain_epochs": 250,
+    "branch_weight": 1.0,
+    "kl_weight": 1.0,
+    "channels": 16,
+    "lr": 1e-3,
+    "max_epochs": 20,
+    "batch_size": 64,
+}
 
 
 @with_shared_docs
@@ -41,8 +52,8 @@ class CVAD(BaseCascade):
 
     Parameters
     ----------
-    pretrain_epochs : int, default=250
-        Epochs of the generator, at least 1; the thesis has 100 to 350, in section 5.2.4 250 to 500.
+    pretrain_epochs : int or "auto", default="auto"
+        Epochs of the generator, at least 1. "auto": as many as make {steps of pretrain_epochs}, at least 5.
     pretrain_lr : float, default=1e-3
         Learning rate of the generator; 1e-5 in section 5.2.4.
     noise_scale : float, default=0.1
@@ -64,8 +75,8 @@ class CVAD(BaseCascade):
     {output activation}
     lr : float, default=1e-3
         Learning rate of the discriminator.
-    max_epochs : int, default=20
-        Epochs of the discriminator; the thesis has 10 to 20.
+    max_epochs : int or "auto", default="auto"
+        Epochs of the discriminator. "auto": as many as make {steps of max_epochs}, at least 5.
     batch_size : int, default=64
         Rows of a training step; three times as many pass through the discriminator.
     {optimizer}
@@ -77,6 +88,8 @@ class CVAD(BaseCascade):
 
     Attributes
     ----------
+    pretrain_epochs_ : int
+        Epochs of the generator.
     error_range_ : tuple of float
         `S_min` and `S_max`; after a warm start those of its rows.
     n_components_ : int
@@ -124,7 +137,7 @@ class CVAD(BaseCascade):
 
     _parameter_constraints: dict = {
         **BaseCascade._parameter_constraints,
-        "pretrain_epochs": [Interval(Integral, 1, None, closed="left")],
+        "pretrain_epochs": epochs_or_auto(),
         "pretrain_lr": [Interval(Real, 0, None, closed="neither")],
         "noise_scale": [Interval(Real, 0, None, closed="left")],
         "score_function": [StrOptions({"average", "sum"})],
@@ -132,10 +145,22 @@ class CVAD(BaseCascade):
         "branch_weight": [Interval(Real, 0, None, closed="left")],
     }
 
+    _budgets = {"pretrain_epochs": Steps(images=1000, table=1000), "max_epochs": Steps(images=250, table=250)}
+    from_paper = published(
+        {
+            "section 4.2": {"pretrain_lr": 1e-3, "score_function": "average", "objective": "branches", **_PAPER},
+            "section 5.2": {"pretrain_lr": 1e-5, "score_function": "sum", "objective": "combined", **_PAPER},
+        },
+        departures="""Guo's thesis, for images of 256 x 256 pixels: 100 to 350 epochs of the generator in section 4.2,
+        250
+        to 500 in section 5.2.4, of which 250 are taken, 10 to 20 of the discriminator; batches are those of the
+        author's code, `noise_scale` is not given. The error is scaled by that of the training rows, see Notes.""",
+    )
+
     def __init__(
         self,
         *,
-        pretrain_epochs=250,
+        pretrain_epochs="auto",
         pretrain_lr=1e-3,
         noise_scale=0.1,
         score_function="average",
@@ -146,7 +171,7 @@ class CVAD(BaseCascade):
         channels=16,
         output_activation="auto",
         lr=1e-3,
-        max_epochs=20,
+        max_epochs="auto",
         batch_size=64,
         optimizer="adam",
         weight_decay=0.0,
@@ -159,7 +184,7 @@ class CVAD(BaseCascade):
         device="auto",
         precision="float32",
         compile=False,
-        verbose=0,
+        verbose="auto",
         warm_start=False,
         checkpoint=None,
     ):
@@ -233,7 +258,7 @@ class CVAD(BaseCascade):
     def _train(self, net, X, X_valid):
         if not net.epochs_.get(LAST_STAGE):
             net.module_.pretrains, net.lr, net.lr_name_ = True, self.pretrain_lr, "pretrain_lr"
-            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
+            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs_)
             net.module_.pretrains, net.lr, net.lr_name_ = False, self.lr, "lr"
         net.freeze("generator")
         net.criterion_.set_error_range(

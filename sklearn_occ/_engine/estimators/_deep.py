@@ -16,9 +16,11 @@ from ...base._one_class import BaseOneClass
 from .._seeding import RandomStream
 from ..nets._checkpoint import FitCheckpoint, identity_of_fit
 from ..nets._net import LAST_STAGE, OneClassNet
+from ..nets._progress import ProgressLine, one_line
 from ..rows._streaming import placed
 from ..steps._adam import FusedAdam
 from ..steps._processes import is_main, processes_of
+from ._budget import BudgetMixin, epochs_or_auto
 
 OPTIMIZERS = {
     "adam": (FusedAdam, {}),
@@ -31,20 +33,21 @@ _COMPARED_ROWS = 1000  # between processes that should train on the same
 _NOT_THE_MODEL = {"checkpoint", "contamination", "device", "threshold_data", "verbose", "warm_start"}
 
 
-class BaseDeepOneClass(BaseOneClass):
+class BaseDeepOneClass(BudgetMixin, BaseOneClass):
     """Detector whose score comes from a trained network.
 
     A subclass writes `_make_module()`, an untrained `torch.nn.Module`, and `_make_criterion()`, a
     `torch.nn.Module` with `forward(outputs, x)`, the loss of a batch, and `score(outputs, x)`, one float64
     score a row, higher = majority. It writes `_train(net, X, X_valid)` if one stage is not enough,
     `_make_callbacks()` if something happens between epochs, `_stage_optimizers()` if a stage has an optimizer of its
-    own, `_check_trained(net, X)` if a trained network can be of no use.
+    own, `_check_trained(net, X)` if a trained network can be of no use. It names the steps of its stages in `_budgets`,
+    see `BudgetMixin`.
     """
 
     _parameter_constraints: dict = {
         **BaseOneClass._parameter_constraints,
         "lr": [Interval(Real, 0, None, closed="neither")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": epochs_or_auto(),
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -52,7 +55,7 @@ class BaseDeepOneClass(BaseOneClass):
         "device": [str, torch.device, HasMethods(["prepare", "reduce"])],  # the last is an accelerate.Accelerator
         "precision": [StrOptions({"float32", "bfloat16"})],
         "compile": ["boolean"],
-        "verbose": ["verbose"],
+        "verbose": ["verbose", StrOptions({"auto"})],
         "warm_start": ["boolean"],
         "checkpoint": [str, Path, None],
     }
@@ -113,6 +116,10 @@ class BaseDeepOneClass(BaseOneClass):
         """Return `{stage: (class, options)}` for stages whose optimizer is not that of the parameter."""
         return {}
 
+    def _stages(self):
+        """Epochs by the name of each stage before the last one, in their order."""
+        return {"pretrain": self.pretrain_epochs_} if getattr(self, "pretrain_epochs_", 0) else {}
+
     def _train(self, net, X, X_valid):
         net.train_stage(LAST_STAGE, X, X_valid, epochs=self._epochs_in_all)
 
@@ -135,21 +142,24 @@ class BaseDeepOneClass(BaseOneClass):
     def _fit(self, X, X_valid):
         net = self._begin(X, X_valid)
         tensors = [rows if rows is None else placed(rows, net.device) for rows in (X, X_valid)]
-        self._train(net, *tensors)
+        with one_line([net]):
+            self._train(net, *tensors)
         self._end(net, tensors[0])
 
     def _begin(self, X, X_valid):
         """Return the net to train: a new one, or that of the fit before."""
         if self._continues():
             net = self.net_
-            self._epochs_in_all = net.epochs_[LAST_STAGE] + self.max_epochs
+            self._set_epochs(len(X), ["max_epochs"])
+            self._epochs_in_all = net.epochs_[LAST_STAGE] + self.max_epochs_
             net.finished_.discard(LAST_STAGE)
             net.interrupted_ = False
             for _, callback in net.callbacks_:
                 if isinstance(callback, FitCheckpoint):  # the file is then that of one fit with all the epochs
                     callback.identity["max_epochs"] = repr(self._epochs_in_all)
         else:
-            self._epochs_in_all = self.max_epochs
+            self._set_epochs(len(X))
+            self._epochs_in_all = self.max_epochs_
             self._prepare(X)
             checkpoint = self._make_checkpoint(X, X_valid)
             net = self._make_net([checkpoint] if checkpoint and is_main(self.device) else [])
@@ -158,6 +168,9 @@ class BaseDeepOneClass(BaseOneClass):
         if net.processes.n_processes > 1:
             net.processes.agree(self._identity_of_start(net, X, X_valid))
         self._epochs_before = net.epochs_.get(LAST_STAGE, 0)
+        for _, callback in net.callbacks_:
+            if isinstance(callback, ProgressLine):
+                callback.plan = {**self._stages(), LAST_STAGE: self._epochs_in_all}
         return net
 
     def _end(self, net, X):
@@ -190,6 +203,8 @@ class BaseDeepOneClass(BaseOneClass):
         if self.optimizer in ("adam", "adamw"):
             options = {**options, "betas": self._adam_betas}
         users_callbacks = self._users_callbacks()
+        if self.verbose == "auto" and is_main(self.device):
+            last_callbacks = [("progress", ProgressLine(type(self).__name__)), *last_callbacks]
         net = self._net_class(
             module,
             criterion,
@@ -243,6 +258,7 @@ class BaseDeepOneClass(BaseOneClass):
 
     def _identity(self, X, X_valid, **more):
         params = {k: v for k, v in self.get_params(deep=False).items() if k not in _NOT_THE_MODEL}
+        params |= self._epochs_by_parameter()  # "auto" is the number that it stands for
         return identity_of_fit({"estimator": type(self), **params, **more}, X, X_valid)
 
     def _identity_of_start(self, net, X, X_valid):
@@ -253,8 +269,8 @@ class BaseDeepOneClass(BaseOneClass):
         return identity
 
     def _verbosity(self):
-        """`verbose` in the process that prints, 0 in all others."""
-        return self.verbose if is_main(self.device) else 0
+        """`verbose` in the process that prints, 0 in all others and with "auto", whose line is a callback's."""
+        return self.verbose if self.verbose != "auto" and is_main(self.device) else 0
 
     def _score_samples(self, X):
         return self._evaluate(X, self.net_.criterion_.score)

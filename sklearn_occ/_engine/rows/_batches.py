@@ -28,6 +28,16 @@ def as_network_input(x, dtype=torch.float32):
     return x.float().div_(255).to(dtype) if x.dtype == torch.uint8 else x.to(dtype)
 
 
+def n_trained_rows(n_rows, batch_size):
+    """Rows of an epoch: all, but for a last batch of a single row."""
+    return n_rows - 1 if n_rows > batch_size > 1 and n_rows % batch_size == 1 else n_rows
+
+
+def n_batches(n_rows, batch_size):
+    """Batches of an epoch in training."""
+    return -(-n_trained_rows(n_rows, batch_size) // batch_size)
+
+
 class ResidentBatches:
     """Iterate over `(x, None)`, x float of shape (b, ...), as skorch expects of a data loader.
 
@@ -51,8 +61,7 @@ class ResidentBatches:
         self.X = X
         self.batch_size = batch_size
         self.stream = stream
-        single = stream is not None and len(X) > batch_size > 1 and len(X) % batch_size == 1
-        self.n_rows = len(X) - 1 if single else len(X)
+        self.n_rows = len(X) if stream is None else n_trained_rows(len(X), batch_size)
 
     def __len__(self):
         return (self.n_rows + self.batch_size - 1) // self.batch_size
