@@ -38,6 +38,7 @@ class TwoStages(BaseDeepOneClass):
             device="cpu",
             precision="float32",
             compile=False,
+            capture="auto",
             random_state=0,
             verbose=0,
             warm_start=warm_start,
