@@ -12,12 +12,12 @@ _SLOPE = 0.2
 
 
 class SplittingNetwork(nn.Module):
-    """`x -> (logit, z)`: features z of the backbone, a linear layer on them; the autoencoder's while `pretrains`.
+    """`x -> (logit, z)`: the code z, a linear layer on them; the autoencoder's while `pretrains`.
 
     Parameters
     ----------
     encoder : torch.nn.Module
-        The backbone, `(b, *shape) -> (b, n_components)`.
+        `(b, *shape) -> (b, n_components)`.
     n_components : int
         Width of its output.
     autoencoder : Autoencoder or None
