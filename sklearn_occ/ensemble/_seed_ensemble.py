@@ -8,12 +8,12 @@ from joblib import Parallel, delayed
 from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
-from ..base._anomaly_map import anomaly_maps
+from ..base._anomaly_map import SMOOTHING, anomaly_maps, of_kind
 from ..base._inner import LARGEST_SEED, seed_all, was_interrupted, with_own_checkpoint
 from ..base._input import as_taken_by, image_shape_within
 from ..base._one_class import BaseOneClass
@@ -149,7 +149,8 @@ class SeedEnsemble(BaseOneClass):
 
     @available_if(lambda self: hasattr(self._member, "anomaly_map"))
     @with_shared_docs
-    def anomaly_map(self, X, **params):
+    @validate_params({"kind": [str, None], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True)
+    def anomaly_map(self, X, *, kind=None, smoothing=0.0):
         """Mean of the members' maps, higher = more anomalous; available where the members have `anomaly_map`.
 
         It is in the unit of a member's map, whatever `combination` says: pixels, unlike rows, have no scores of
@@ -158,11 +159,16 @@ class SeedEnsemble(BaseOneClass):
         Parameters
         ----------
         {images to map}
-        **params
-            Passed to `anomaly_map` of each member, as `smoothing=1.0`.
+        kind : str, default=None
+            Kind of the members' maps, as their `anomaly_map` takes it; None is its default.
+        smoothing : float, default=0.0
+            Sigma, in pixels, of a Gaussian blur of each member's map; 0 is none.
 
         {maps of images}
         """
+
+        check_is_fitted(self)
+        params = {"smoothing": smoothing, **of_kind(self.estimators_[0], kind)}
 
         def of_member(member, images):
             return member.anomaly_map(images, **params)
