@@ -14,9 +14,17 @@ from sklearn_occ.base import _anomaly_map
 from sklearn_occ.preprocessing import ImageScaler
 
 AUTOENCODERS = ["CAE", "SAE", "ConOCC", "ConOCC-joint", "DAGMM", "VAE", "CascadeVAE", "CVAD"]
-RECONSTRUCTING = ["PCAReconstruction", *AUTOENCODERS, "DenoisingAutoencoder", "AnoGAN", "GANomaly", "FAnoGAN"]
+RECONSTRUCTING = [
+    "PCAReconstruction",
+    *AUTOENCODERS,
+    "DenoisingAutoencoder",
+    "AnoGAN",
+    "GANomaly",
+    "FAnoGAN",
+    "PatchAutoencoder",
+]
 HYPERSPHERES = ["DeepSVDD", "DeepSVDD-soft"]
-WITH_MAP = [*RECONSTRUCTING, "PatchAutoencoder", *HYPERSPHERES, "SeedEnsemble", "SeedEnsemble-score", "AlignedDetector"]
+WITH_MAP = [*RECONSTRUCTING, *HYPERSPHERES, "SeedEnsemble", "SeedEnsemble-score", "AlignedDetector"]
 IN_FLOAT64 = (PCAReconstruction, AlignedDetector, AnoGAN, DeepSVDD)
 SCORED_BY_SQUARED_ERROR = [
     "PCAReconstruction",
