@@ -12,7 +12,7 @@ _SLOPE = 0.2
 
 
 class SplittingNetwork(nn.Module):
-    """`x -> (logit, z)`: features z of the backbone, a linear layer on them; the autoencoder's while `pretrains`.
+    """`x -> (logit, z)`: the code z, a linear layer on them; the autoencoder's while `pretrains`.
 
     In a turn, for typical and atypical rows, it gives what the turn's loss is of (`outputs_of`). Both kinds pass the
     network at once, so that batch normalisation sees the same mixture.
@@ -20,7 +20,7 @@ class SplittingNetwork(nn.Module):
     Parameters
     ----------
     encoder : torch.nn.Module
-        The backbone, `(b, *shape) -> (b, n_components)`.
+        `(b, *shape) -> (b, n_components)`.
     n_components : int
         Width of its output.
     autoencoder : Autoencoder or None

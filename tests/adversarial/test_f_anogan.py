@@ -119,7 +119,7 @@ def test_each_stage_has_its_optimizer_and_its_columns(X):
         np.testing.assert_allclose(critic + losses(rows, "generator"), total, rtol=1e-4, atol=1e-6)
         rows = occ.history_[3:]
         total = np.array([row[f"{prefix}_loss"] for row in rows])
-        np.testing.assert_allclose(losses(rows, "residual") + losses(rows, "discrimination"), total, rtol=1e-5)
+        np.testing.assert_allclose(losses(rows, "reconstruction") + losses(rows, "feature"), total, rtol=1e-5)
         assert not any("wasserstein" in column for row in rows for column in row)
 
 
@@ -129,7 +129,8 @@ def test_scores_are_the_parts_and_the_parts_those_of_the_row_that_is_made(X):
     features = copy.deepcopy(occ.net_.module_.discriminator.features).eval()
     with torch.no_grad():
         of_rows, of_made = (features(torch.from_numpy(images)[:, None]).numpy() for images in (rows, made))
-    residual, discrimination = occ.score_parts(X)
+    parts = occ.score_parts(X)
+    residual, discrimination = -parts["reconstruction"], -parts["feature"]
     assert residual.dtype == discrimination.dtype == np.float64
     np.testing.assert_allclose(residual, ((rows - made) ** 2).mean((1, 2)), rtol=1e-4)
     np.testing.assert_allclose(discrimination, ((of_rows - of_made) ** 2).mean(1), rtol=1e-3)
@@ -140,7 +141,7 @@ def test_scores_are_the_parts_and_the_parts_those_of_the_row_that_is_made(X):
 
 def test_without_features_the_score_is_that_of_the_pixels(table):
     occ = quick("FAnoGAN", feature_weight=0.0).fit(table)
-    np.testing.assert_allclose(occ.score_samples(table), -occ.score_parts(table)[0], rtol=1e-12)
+    np.testing.assert_allclose(occ.score_samples(table), occ.score_parts(table)["reconstruction"], rtol=1e-12)
     np.testing.assert_allclose(-occ.score_samples(table), ((occ.reconstruct(table) - table) ** 2).mean(1), rtol=1e-6)
 
 

@@ -17,7 +17,7 @@ from sklearn_occ.adversarial._ganomaly import RecodingLoss
 from sklearn_occ.datasets import load_one_class_digits
 from sklearn_occ.nn import Discriminator, Recoder, RecodingAdversarial
 
-TERMS = ("feature", "reconstruction", "latent")
+TERMS = ("feature", "reconstruction", "code")
 
 
 def in_numpy(layer, rows):
@@ -120,7 +120,7 @@ def test_a_weight_trades_one_term_for_others(table):
         return np.abs(occ.reconstruct(table) - table).mean(), -occ.score_samples(table).mean()
 
     (plain, latent), (free, _), (_, unlinked) = (
-        trained(**params) for params in ({}, {"reconstruction_weight": 0.0}, {"latent_weight": 0.0})
+        trained(**params) for params in ({}, {"reconstruction_weight": 0.0}, {"code_weight": 0.0})
     )
     assert plain < 0.5 * free and latent < 0.5 * unlinked
 
@@ -141,7 +141,7 @@ def test_settings_of_the_paper(X):
     occ = quick("GANomaly").fit(X)
     assert occ.net_.optimizer_.defaults["betas"] == (0.5, 0.999) and occ.net_.optimizer_.defaults["lr"] == 2e-4
     default = GANomaly()
-    assert (default.feature_weight, default.reconstruction_weight, default.latent_weight) == (1, 50, 1)
+    assert (default.feature_weight, default.reconstruction_weight, default.code_weight) == (1, 50, 1)
 
 
 @pytest.mark.parametrize(

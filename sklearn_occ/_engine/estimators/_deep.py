@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
 from ..._device import available_device
 from ..._warning import warn
-from ...base._one_class import BaseOneClass
+from ...base._one_class import BaseOneClass, finite
 from .._processes import is_main, processes_of
 from .._seeding import RandomStream
 from ..nets._callbacks import LAST_STAGE
@@ -39,7 +41,8 @@ class BaseDeepOneClass(BaseOneClass):
     `torch.nn.Module` with `forward(outputs, x)`, the loss of a batch, and `score(outputs, x)`, one float64
     score a row, higher = majority. It writes `_train(net, X, X_valid)` if one stage is not enough,
     `_make_callbacks()` if something happens between epochs, `_stage_optimizers()` if a stage has an optimizer of its
-    own, `_check_trained(net, X)` if a trained network can be of no use.
+    own, `_check_trained(net, X)` if a trained network can be of no use. Where the criterion is a `nn.ScoreOfParts` it
+    says `_score_has_parts`.
     """
 
     _parameter_constraints: dict = {
@@ -61,6 +64,7 @@ class BaseDeepOneClass(BaseOneClass):
 
     _net_class = OneClassNet
     _adam_betas = (0.9, 0.999)
+    _score_has_parts = False
 
     def __init__(
         self,
@@ -119,6 +123,21 @@ class BaseDeepOneClass(BaseOneClass):
 
     def _train(self, net, X, X_valid):
         net.train_stage(LAST_STAGE, X, X_valid, epochs=self._epochs_in_all)
+
+    def _pretrain(self, net, X, X_valid):
+        """Train the stage before the last: `pretrain_epochs` epochs with `pretrain_lr`, `lr` where that is None.
+
+        A module that gives something else in this stage has a flag `pretrains`, which is True meanwhile.
+        """
+        if self.pretrain_lr is not None:
+            net.lr, net.lr_name_ = self.pretrain_lr, "pretrain_lr"
+        has_flag = hasattr(net.module_, "pretrains")
+        if has_flag:
+            net.module_.pretrains = True
+        net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
+        if has_flag:
+            net.module_.pretrains = False
+        net.lr, net.lr_name_ = self.lr, "lr"
 
     def _check_trained(self, net, X):
         """Warn of a trained network that is of no use; `X` is on the device."""
@@ -261,8 +280,34 @@ class BaseDeepOneClass(BaseOneClass):
         """`verbose` in the process that prints, 0 in all others."""
         return self.verbose if is_main(self.device) else 0
 
+    @available_if(lambda self: self._score_has_parts)
+    def score_parts(self, X):
+        """Score the parts of each row's score, by name; each is higher = more like the majority, as scores are.
+
+        The class docstring says what the parts are and how they make the score. Where the method has
+        `score_function`, a name given there makes the score that part.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        parts : dict of str to ndarray of shape (n,), float64
+            In the unit of the class docstring, none of them weighted.
+        """
+        check_is_fitted(self)
+        X = self._read_X(X, reset=False)
+        return {name: finite(part, X, of=f"{name} score") for name, part in self._score_parts(X).items()}
+
     def _score_samples(self, X):
         return self._evaluate(X, self.net_.criterion_.score)
+
+    def _score_parts(self, X):
+        criterion = self.net_.criterion_
+        found = self._evaluate(X, lambda outputs, x: torch.stack([*criterion.parts(outputs, x).values()], 1))
+        return dict(zip(criterion.part_names, np.ascontiguousarray(found.T), strict=True))
 
     def _evaluate(self, X, read, module=None):
         return self.net_.evaluate(X, read, block_size=self._block_size(), module=module, dtype=self._evaluation_dtype())

@@ -20,7 +20,7 @@ def call(callback, method_name, net, arguments):
     """Call a method of a callback; the user's hear of the last stage only.
 
     A KeyboardInterrupt out of a user's callback is marked as theirs, with `of_callback`: so skorch's EarlyStopping ends
-    training. Any other is Ctrl-C.
+    training. Any other is Ctrl-C, unless a callback of the method marks it itself.
     """
     is_users = any(callback is users for users in net.last_stage_callbacks_)
     if is_users and net.stage_ != LAST_STAGE:
@@ -28,7 +28,7 @@ def call(callback, method_name, net, arguments):
     try:
         getattr(callback, method_name)(net, **arguments)
     except KeyboardInterrupt as stop:
-        stop.of_callback = is_users
+        stop.of_callback = is_users or getattr(stop, "of_callback", False)
         raise
 
 
