@@ -13,39 +13,26 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-import sklearn_occ
-from sklearn_occ.comparison._methods import network_of
+from sklearn_occ import CAE, _detectors
+from sklearn_occ._detectors import PAPER_NAMES, all_detectors, has_parameter
+from sklearn_occ.comparison._methods import METHODS, network_of
 from sklearn_occ.metrics import aupr_score
 from sklearn_occ.pipelines._baselines import BASELINES
 
 PAPER = ("OCSVM", "C-OCSVM", "DAGMM", "D-SVDD", "AnoGAN", "SAE", "CAE", "ConOCC")  # in the order of its table 2
-OURS = (
-    *PAPER,
-    "PCAReconstruction",
-    "AEGMM",
-    "VAE",
-    "CascadeVAE",
-    "CVAD",
-    "TEND",
-    "ICS",
-    "GANomaly",
-    "FAnoGAN",
-    "DenoisingAutoencoder",
-)
+_SPELLED = {ours: name for name, ours in PAPER_NAMES.items()}
+_CLASSES = {_SPELLED.get(name, name): all_detectors()[name] for name in METHODS if name not in BASELINES}
+OURS = (*PAPER, *(name for name in _CLASSES if name not in PAPER))
 SCIKIT_LEARN = ("OneClassSVM", "IsolationForest", "LocalOutlierFactor")
 PYOD = ("PyOD AutoEncoder", "PyOD DeepSVDD", "PyOD AnoGAN")
 PEERS = ("HOG-OCSVM", "FineHOG-OCSVM", *SCIKIT_LEARN, *PYOD)
 
 FIGURES = ("auc", "aupr_majority", "aupr_minority")
 
-_CLASSES = {"C-OCSVM": "COCSVM", "D-SVDD": "DeepSVDD", "ICS": "IntraClassSplitting"}
-_TWO_STAGES = ("D-SVDD", "FAnoGAN", "CVAD", "TEND", "ICS")
-_WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction", *BASELINES, *SCIKIT_LEARN}
-
 
 def has_network(name):
     """Whether epochs and device matter to the method."""
-    return name not in _WITHOUT_NETWORK
+    return name in PYOD or (name in _CLASSES and _detectors.has_network(_CLASSES[name]))
 
 
 def has_channels(name, kind):
@@ -59,7 +46,7 @@ def params_on(device, name, epochs):
     Networks with a stage before the last one have as many epochs in either, as D-SVDD has by its authors; on the CPU
     AnoGAN's search has 100 steps from one start, not 500 from two.
     """
-    if name in _TWO_STAGES:
+    if name in _CLASSES and has_parameter(_CLASSES[name], "pretrain_epochs"):
         return {"pretrain_epochs": epochs}
     return {"search_steps": 100, "n_restarts": 1} if name == "AnoGAN" and device == "cpu" else {}
 
@@ -113,14 +100,14 @@ def make(name, *, seed, epochs, channels, device, kind, n_features, checkpoint=N
         return BASELINES[name](random_state=seed).set_params(**params)
     if name == "LocalOutlierFactor":
         return LocalOutlierFactor(novelty=True, **params)
-    detector = getattr(sklearn_occ, _CLASSES.get(name, name))
+    detector = _CLASSES[name]
     if not has_network(name):
         return detector(random_state=seed, **params)
     network = {"max_epochs": epochs, "device": device, "checkpoint": checkpoint}
     if kind == "images":
         network["channels"] = channels
-    if name in ("C-OCSVM", "AEGMM"):
-        return detector(autoencoder=sklearn_occ.CAE(**network), random_state=seed, **params)
+    if has_parameter(detector, "autoencoder"):
+        return detector(autoencoder=CAE(**network), random_state=seed, **params)
     return detector(random_state=seed, **network, **params)
 
 
