@@ -4,7 +4,7 @@ import torch
 
 from .._engine import LAST_STAGE
 from ..nn import gradient_penalty, keeping_statistics, send, squared_error
-from ._made_variance import FirstVariance
+from ._base import FirstVariance
 
 
 class WassersteinLoss(FirstVariance):

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._docstrings import with_shared_docs
-from ..base._anomaly_map import ReconstructionMapMixin
+from ..base._anomaly_map import anomaly_map as reconstruction_map
 from ..base._input import as_array, as_float, float_dtype
 from ..base._one_class import BaseOneClass
 
@@ -18,7 +18,7 @@ _TRUNCATED = ("arpack", "randomized")  # these have to be told the number of com
 
 
 @with_shared_docs
-class PCAReconstruction(ReconstructionMapMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
+class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
     """Principal components of the majority; a row is scored by what they leave of it.
 
     ::
@@ -168,6 +168,8 @@ class PCAReconstruction(ReconstructionMapMixin, ClassNamePrefixFeaturesOutMixin,
         for block in self._blocks(rows):
             reconstruction[block] = self._reconstructed(rows[block])
         return reconstruction.reshape(as_array(X).shape)
+
+    anomaly_map = reconstruction_map
 
     def _reconstructed(self, rows):
         return self._projected(self._centred(rows)) + self.pca_.mean_
