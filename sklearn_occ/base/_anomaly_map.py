@@ -82,8 +82,9 @@ def anomaly_map(self, X, *, kind="squared_error", smoothing=0.0):  # the name th
     def of_block(images):
         x = as_float(images).astype(np.float64)
         made = self._reconstructed(images).reshape(x.shape)
-        of_channels = _dissimilarity(made, x, self._fitted_range) if kind == "ssim" else _OF_DIFFERENCE[kind](x - made)
-        return of_channels.mean(axis=1)
+        if kind == "ssim":
+            return _dissimilarity(made, x, self._fit_state.value_range).mean(axis=1)
+        return _OF_DIFFERENCE[kind](x - made).mean(axis=1)
 
     return anomaly_maps(self, X, of_block, smoothing)
 

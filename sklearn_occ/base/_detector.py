@@ -1,5 +1,6 @@
 """BaseDetector: the one template of fit, and the way from scores to decisions, whatever a row is. NumPy only."""
 
+import copy
 from abc import abstractmethod
 from numbers import Real
 
@@ -11,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.validation import check_is_fitted
 
 from .._warning import warn
+from ._fit_state import FitState
 from ._inner import LARGEST_SEED
 from ._input import majority_rows
 
@@ -37,6 +39,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "random_state": ["random_state"],
     }
+    _state_class = FitState
 
     @abstractmethod
     def _read_X(self, X, *, reset): ...
@@ -86,20 +89,21 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     def _rows_to_fit(self, X, y):
         """Validate `X` and `y`; the rows to train on, and those held out (None where none are)."""
         continues = self._continues()
+        self._fit_state = state = self._first_state()
         X = self._read_X(X, reset=not continues)
         rows = np.flatnonzero(majority_rows(y, len(X)))
         if not self._keeps_seed():
             self._draw_seeds(check_random_state(self.random_state))
-        self._training_rows, held_out = self._hold_out(rows)
+        state.training_rows, held_out = self._hold_out(rows)
         split = self.validation_fraction, len(rows)
-        if continues and split != self._split and {split[0], self._split[0]} != {None}:
+        if continues and split != state.split and {split[0], state.split[0]} != {None}:
             raise ValueError(
                 f"A warm start holds out a share of {split[0]} of {split[1]} majority rows, but the fit before held "
-                f"out {self._split[0]} of {self._split[1]}: rows that were trained on would count as held out. Keep "
+                f"out {state.split[0]} of {state.split[1]}: rows that were trained on would count as held out. Keep "
                 "both as they were, or fit with warm_start=False."
             )
-        self._split = split
-        X, X_valid = self._select(X, self._training_rows), None if held_out is None else self._select(X, held_out)
+        state.split = split
+        X, X_valid = self._select(X, state.training_rows), None if held_out is None else self._select(X, held_out)
         self._inspect(X, reset=not continues)
         return X, X_valid
 
@@ -120,7 +124,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
                 f"validation_fraction={self.validation_fraction} holds out {n_held_out} of {len(rows)} majority rows "
                 "and leaves fewer than 2 to train on; lower it or add rows."
             )
-        order = np.random.default_rng(self._seed).permutation(len(rows))
+        order = np.random.default_rng(self._fit_state.seed).permutation(len(rows))
         return rows[np.sort(order[n_held_out:])], rows[np.sort(order[:n_held_out])]
 
     def _calibrate(self, X, X_valid, scores=None):
@@ -146,6 +150,10 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         else:  # "weibull": of new rows from where the calibration rows came, that share is below on average
             self.offset_ = float(np.quantile(self.calibration_scores_, self.contamination, method="weibull"))
 
+    def _first_state(self):
+        """What a fit begins with: a copy of the state of the fit before if it adds to that, else an empty one."""
+        return copy.copy(self._fit_state) if self._continues() else self._state_class()
+
     def _continues(self):
         """Whether this fit adds to an earlier one."""
         return False
@@ -156,7 +164,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
 
     def _draw_seeds(self, random):
         """Draw the seed of this fit from a `RandomState`, and what else the fit takes from `random_state`."""
-        self._seed = random.randint(LARGEST_SEED)
+        self._fit_state.seed = random.randint(LARGEST_SEED)
 
     def fit_predict(self, X, y=None):
         """Fit on the majority rows of `X`, then label every row: 1 majority, -1 minority."""

@@ -57,7 +57,7 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
         """
         check_is_fitted(self)
         rows = np.asarray(self.autoencoder_.inverse_transform(X))
-        return rows.reshape(len(rows), *self._row_shape)
+        return rows.reshape(len(rows), *self._fit_state.row_shape)
 
     @available_if(_has_way_back)
     def reconstruct(self, X):
@@ -80,7 +80,7 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
         self._fit_codes(codes)
 
     def _stage(self, estimator, default):
-        return seed_unset(default() if estimator is None else clone(estimator), lambda: self._seed)
+        return seed_unset(default() if estimator is None else clone(estimator), lambda: self._fit_state.seed)
 
     def _codes(self, X):
         return np.asarray(self.autoencoder_.transform(as_taken_by(self.autoencoder_, X)))

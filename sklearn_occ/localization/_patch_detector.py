@@ -1,5 +1,6 @@
 """PatchDetector: a detector of patches becomes one of whole images, and says where."""
 
+from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,15 +11,25 @@ from sklearn.utils.validation import check_is_fitted
 from .._docstrings import with_shared_docs
 from .._engine import BaseDeepOneClass
 from ..base._detector import BaseDetector
+from ..base._fit_state import FitState
 from ..base._inner import LARGEST_SEED, seed_unset
 from ..base._input import as_taken_by
 from ..reconstruction import PatchAutoencoder
-from ._images import Images
+from ._images import Images, Kind
 from ._layout import PatchLayout
 from ._patch_maps import PatchMapsMixin
 from ._patch_scorer import PatchScorer
 from ._pooling import pooled
 from ._sampling import RenewedPatches, TrainingPatches
+
+
+@dataclass(eq=False)
+class PatchFitState(FitState):
+    """What `PatchDetector` keeps besides."""
+
+    kind: Kind | None = None  # what the images trained on have in common, and others have to have too
+    layout: PatchLayout | None = None  # where patches lie
+    pooling: tuple | None = None  # (pooling, top_fraction), as they were when it was fitted
 
 
 class PatchDetector(PatchMapsMixin, MetaEstimatorMixin, BaseDetector):
@@ -116,6 +127,7 @@ class PatchDetector(PatchMapsMixin, MetaEstimatorMixin, BaseDetector):
         "on_error": [StrOptions({"raise", "skip"})],
         "verbose": ["verbose"],
     }
+    _state_class = PatchFitState
 
     def __init__(
         self,
@@ -172,7 +184,7 @@ class PatchDetector(PatchMapsMixin, MetaEstimatorMixin, BaseDetector):
         return super().fit(X, y)
 
     def _read_X(self, X, *, reset):
-        kind = None if reset else self._kind
+        kind = self._fit_state.kind  # None when fitting
         return Images(X, n_jobs=self.n_jobs, on_error=self.on_error, verbose=self.verbose, kind=kind)
 
     def _select(self, X, numbers):
@@ -187,12 +199,13 @@ class PatchDetector(PatchMapsMixin, MetaEstimatorMixin, BaseDetector):
         self.estimator_ = seed_unset(scorer, lambda: random.randint(LARGEST_SEED))
 
     def _fit(self, X, X_valid):
-        self._layout = PatchLayout(self.patch_size, self.stride, self.foreground, self.min_foreground)
-        self._pooling = self.pooling, self.top_fraction
-        patches = TrainingPatches(X, self._layout, self._seed)
+        state = self._fit_state
+        state.layout = PatchLayout(self.patch_size, self.stride, self.foreground, self.min_foreground)
+        state.pooling = self.pooling, self.top_fraction
+        patches = TrainingPatches(X, state.layout, state.seed)
         X.keep(patches.usable)
-        self._training_rows = self._training_rows[patches.usable]
-        self._kind = X.kind
+        state.training_rows = state.training_rows[patches.usable]
+        state.kind = X.kind
         if X_valid is not None:
             X_valid.kind = X.kind
         if self.n_patches is None:
@@ -251,11 +264,11 @@ class PatchDetector(PatchMapsMixin, MetaEstimatorMixin, BaseDetector):
 
     @property
     def _scorer(self):
-        return PatchScorer(self.estimator_, self._layout)
+        return PatchScorer(self.estimator_, self._fit_state.layout)
 
     def _score_samples(self, X):
         scorer = self._scorer
-        of_images = X.results(lambda image: pooled(scorer.scores(image).scores, *self._pooling))
+        of_images = X.results(lambda image: pooled(scorer.scores(image).scores, *self._fit_state.pooling))
         return np.array([np.nan if score is None else score for score in of_images])
 
     def __sklearn_tags__(self):

@@ -134,7 +134,7 @@ class CAE(BaseReconstruction):
                 "score_function='ssim' compares images, but X is a table; set score_function='reconstruction', or "
                 "image_shape where its rows are flattened images."
             )
-        return StructuralLoss(self.image_shape_[1:], self._fitted_range)
+        return StructuralLoss(self.image_shape_[1:], self._fit_state.value_range)
 
 
 class StructuralLoss(ReconstructionLoss):

@@ -147,7 +147,7 @@ class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseO
         rows = np.empty((len(codes), self.n_features_in_), dtype=codes.dtype)
         for block in self._blocks(codes):
             rows[block] = codes[block] @ self.pca_.components_ + self.pca_.mean_
-        return rows.reshape(len(codes), *self._row_shape)
+        return rows.reshape(len(codes), *self._fit_state.row_shape)
 
     def reconstruct(self, X):
         """What the components keep of each row, `mean + W' W (x - mean)`, in the layout of X.
@@ -186,7 +186,7 @@ class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseO
                     f"The variance of X is not finite, expected values below about 1e150; the largest is "
                     f"{np.abs(X).max():g}: scale X."
                 )
-        pca = PCA(n_components, svd_solver=self.svd_solver, copy=False, random_state=self._seed).fit(rows)
+        pca = PCA(n_components, svd_solver=self.svd_solver, copy=False, random_state=self._fit_state.seed).fit(rows)
         if pca.n_components_ > most:
             pca.set_params(n_components=most).fit(rows)
         pca.mean_ += mean

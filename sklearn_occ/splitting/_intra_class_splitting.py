@@ -253,12 +253,12 @@ class IntraClassSplitting(BaseAutoencoder):
             )
         if self.similarity == "mse" or is_table:
             return NegativeSquaredError()
-        return StructuralSimilarity(self.image_shape_[1:], self._fitted_range)
+        return StructuralSimilarity(self.image_shape_[1:], self._fit_state.value_range)
 
     def _train(self, net, X, X_valid):
         if self.rho is None:
             super()._train(net, X, X_valid)
-            self.atypical_indices_ = self._training_rows[:0]
+            self.atypical_indices_ = self._fit_state.training_rows[:0]
             return
         if len(X) < _FEWEST_ROWS:
             raise ValueError(
@@ -277,7 +277,7 @@ class IntraClassSplitting(BaseAutoencoder):
         net.freeze("autoencoder")
         rows = SplitRows(X, max(2, round(self.rho * len(X))), net.similarities, net.criterion_.threshold)
         super()._train(net, rows, X_valid)
-        self.atypical_indices_ = self._training_rows[rows.atypical.numpy()]
+        self.atypical_indices_ = self._fit_state.training_rows[rows.atypical.numpy()]
 
     def _check_trained(self, net, X):
         rows = X[:_MOST_COMPARED]

@@ -69,7 +69,7 @@ class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRowMaker)
                 "pass what transform returned."
             )
         rows = self._evaluate(codes, lambda outputs, z: outputs, module=self._decoder)
-        return rows.reshape(len(codes), *self._row_shape).astype(codes.dtype, copy=False)
+        return rows.reshape(len(codes), *self._fit_state.row_shape).astype(codes.dtype, copy=False)
 
     @property
     def _encoder(self):

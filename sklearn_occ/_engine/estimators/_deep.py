@@ -2,6 +2,7 @@
 
 import copy
 from abc import abstractmethod
+from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from skorch.callbacks import Callback
 
 from ..._device import available_device
 from ..._warning import warn
+from ...base._fit_state import FitState
 from ...base._one_class import BaseOneClass
 from .._seeding import RandomStream
 from ..nets._checkpoint import FitCheckpoint, identity_of_fit
@@ -29,6 +31,14 @@ OPTIMIZERS = {
 _BLOCK_VALUES = {"cpu": 2**17, "cuda": 2**20}  # values of X in one block of scoring: a CPU's cache, a GPU's many cores
 _COMPARED_ROWS = 1000  # between processes that should train on the same
 _NOT_THE_MODEL = {"checkpoint", "contamination", "device", "threshold_data", "verbose", "warm_start"}
+
+
+@dataclass(eq=False)
+class DeepFitState(FitState):
+    """What a detector with a network keeps besides."""
+
+    epochs_in_all: int | None = None  # of the last stage at the end of this fit, those before a warm start included
+    epochs_before: int | None = None  # of the last stage when this fit began
 
 
 class BaseDeepOneClass(BaseOneClass):
@@ -57,6 +67,7 @@ class BaseDeepOneClass(BaseOneClass):
         "checkpoint": [str, Path, None],
     }
 
+    _state_class = DeepFitState
     _net_class = OneClassNet
     _adam_betas = (0.9, 0.999)
 
@@ -114,7 +125,7 @@ class BaseDeepOneClass(BaseOneClass):
         return {}
 
     def _train(self, net, X, X_valid):
-        net.train_stage(LAST_STAGE, X, X_valid, epochs=self._epochs_in_all)
+        net.train_stage(LAST_STAGE, X, X_valid, epochs=self._fit_state.epochs_in_all)
 
     def _check_trained(self, net, X):
         """Warn of a trained network that is of no use; `X` is on the device."""
@@ -142,14 +153,14 @@ class BaseDeepOneClass(BaseOneClass):
         """Return the net to train: a new one, or that of the fit before."""
         if self._continues():
             net = self.net_
-            self._epochs_in_all = net.epochs_[LAST_STAGE] + self.max_epochs
+            self._fit_state.epochs_in_all = net.epochs_[LAST_STAGE] + self.max_epochs
             net.finished_.discard(LAST_STAGE)
             net.interrupted_ = False
             for _, callback in net.callbacks_:
                 if isinstance(callback, FitCheckpoint):  # the file is then that of one fit with all the epochs
-                    callback.identity["max_epochs"] = repr(self._epochs_in_all)
+                    callback.identity["max_epochs"] = repr(self._fit_state.epochs_in_all)
         else:
-            self._epochs_in_all = self.max_epochs
+            self._fit_state.epochs_in_all = self.max_epochs
             self._prepare(X)
             checkpoint = self._make_checkpoint(X, X_valid)
             net = self._make_net([checkpoint] if checkpoint and is_main(self.device) else [])
@@ -157,7 +168,7 @@ class BaseDeepOneClass(BaseOneClass):
                 checkpoint.restore(net)
         if net.processes.n_processes > 1:
             net.processes.agree(self._identity_of_start(net, X, X_valid))
-        self._epochs_before = net.epochs_.get(LAST_STAGE, 0)
+        self._fit_state.epochs_before = net.epochs_.get(LAST_STAGE, 0)
         return net
 
     def _end(self, net, X):
@@ -169,9 +180,10 @@ class BaseDeepOneClass(BaseOneClass):
         self.net_ = net
         self._check_trained(net, X)
         if net.interrupted_:
+            before = self._fit_state.epochs_before
             warn(
-                f"{type(self).__name__}.fit was interrupted after {net.epochs_[LAST_STAGE] - self._epochs_before} of "
-                f"{self._epochs_in_all - self._epochs_before} epochs; the estimator works with what it has learned. "
+                f"{type(self).__name__}.fit was interrupted after {net.epochs_[LAST_STAGE] - before} of "
+                f"{self._fit_state.epochs_in_all - before} epochs; the estimator works with what it has learned. "
                 "Fit with warm_start=True to go on.",
             )
 
@@ -181,7 +193,7 @@ class BaseDeepOneClass(BaseOneClass):
     def _make_net(self, last_callbacks):
         name = type(self).__name__
         device, processes = available_device(self.device, name), processes_of(self.device, name, self.batch_size)
-        with RandomStream(self._seed).as_global():
+        with RandomStream(self._fit_state.seed).as_global():
             module = self._make_module()
             criterion = self._make_criterion()
         optimizer, options = OPTIMIZERS.get(self.optimizer, (self.optimizer, {}))
@@ -193,7 +205,7 @@ class BaseDeepOneClass(BaseOneClass):
         net = self._net_class(
             module,
             criterion,
-            seed=self._seed,
+            seed=self._fit_state.seed,
             precision=self.precision,
             compiles=self.compile,
             processes=processes,
@@ -247,7 +259,8 @@ class BaseDeepOneClass(BaseOneClass):
 
     def _identity_of_start(self, net, X, X_valid):
         """What processes that train one net have to have in common; their callbacks may differ."""
-        now = {"weights": net.module_, "epochs": net.epochs_, "random_state": self._seed, "number of rows": len(X)}
+        seed = self._fit_state.seed
+        now = {"weights": net.module_, "epochs": net.epochs_, "random_state": seed, "number of rows": len(X)}
         identity = self._identity(_sample(X), _sample(X_valid), **now)
         del identity["callbacks"]
         return identity
