@@ -5,6 +5,7 @@ from conftest import NAMES, PARTICULAR, WITH_NETWORK_INSIDE, quick, short
 from sklearn.decomposition import PCA
 from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
+import sklearn_occ
 from sklearn_occ import COCSVM, PCAReconstruction
 
 
@@ -48,3 +49,18 @@ def test_parameters_are_checked(estimator):
 )
 def test_scikit_learn_other_settings(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("name", sklearn_occ.__all__)
+def test_an_estimator_is_read_in_nine_classes_of_ours_at_most(name):
+    ours = [base.__name__ for base in getattr(sklearn_occ, name).__mro__ if base.__module__.startswith("sklearn_occ")]
+    assert len(ours) <= 9, ours
+    assert ours[0] == name
+
+
+def test_a_way_back_is_there_where_the_decoder_stays():
+    without = {"OCSVM", "DeepSVDD", "TEND", "IntraClassSplitting", "SeedEnsemble", "AlignedDetector"}
+    for estimator in ESTIMATORS:
+        name = type(estimator).__name__
+        assert hasattr(estimator, "reconstruct") == (name not in without), name
+        assert hasattr(estimator, "inverse_transform") == (name not in without | {"DenoisingAutoencoder"}), name

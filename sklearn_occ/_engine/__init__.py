@@ -2,9 +2,9 @@
 
 from ._seeding import RandomStream
 from .estimators._autoencoder import BaseAutoencoder, BaseReconstruction
-from .estimators._codes import BaseCodes, DecodingMixin, EncodingMixin
+from .estimators._codes import BaseCodes
 from .estimators._deep import BaseDeepOneClass
-from .estimators._rows import BaseRowMaker, ReconstructingMixin
+from .estimators._rows import BaseRowMaker
 from .nets._adversarial import AdversarialNet
 from .nets._callbacks import LAST_STAGE
 from .nets._drawing import DrawingNet
@@ -31,14 +31,11 @@ __all__ = [
     "BaseDeepOneClass",
     "BaseReconstruction",
     "BaseRowMaker",
-    "DecodingMixin",
     "DrawingNet",
-    "EncodingMixin",
     "FusedAdam",
     "HostRows",
     "OneClassNet",
     "RandomStream",
-    "ReconstructingMixin",
     "ResidentBatches",
     "all_codes",
     "as_network_input",

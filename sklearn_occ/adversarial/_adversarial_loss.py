@@ -5,7 +5,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .._engine import LAST_STAGE
 from ..nn import send
-from ._made_variance import FirstVariance
+from ._base import FirstVariance
 
 
 class AdversarialLoss(FirstVariance):

@@ -254,7 +254,7 @@ class AnoGAN(BaseGenerative):
         return dict(zip(("reconstruction", "feature"), np.ascontiguousarray(found.T), strict=True))
 
     def _search(self, X, read):
-        with RandomStream(self._seed).generator() as generator:
+        with RandomStream(self._fit_state.seed).generator() as generator:
             starts = random_codes(self.n_restarts, self.n_components_, generator)
         search = LatentSearch(
             self.net_.module_,

@@ -5,17 +5,16 @@ from numbers import Integral, Real
 from sklearn.utils._param_validation import Interval
 
 from .._docstrings import with_shared_docs
-from .._engine import LAST_STAGE, EncodingMixin, FusedAdam, reconstructed_variance
+from .._engine import LAST_STAGE, FusedAdam, reconstructed_variance
 from ..nn import EncodedAdversarial, build_discriminator, build_encoder
-from ._base import BaseGenerative, paper_code_width
-from ._made_variance import FEW_STEPS, LEAST_RECONSTRUCTED, steps_of
+from ._base import FEW_STEPS, LEAST_RECONSTRUCTED, BaseGenerative, note_untrained, paper_code_width, steps_of
 from ._wasserstein_loss import WassersteinLoss
 
 _WIDEST_CODE = 128  # the paper's
 
 
 @with_shared_docs
-class FAnoGAN(EncodingMixin, BaseGenerative):
+class FAnoGAN(BaseGenerative):
     """Wasserstein generative adversarial network, and an encoder that finds the code of a row at once (f-AnoGAN).
 
     ::
@@ -226,7 +225,7 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         return {"pretrain": (FusedAdam, {"betas": (0.0, 0.9)})}
 
     def _train(self, net, X, X_valid):
-        self._note_untrained(net, X)
+        note_untrained(net, self._made_rows(net))
         if not net.epochs_.get(LAST_STAGE):
             self._pretrain(net, X, X_valid)
         net.freeze("generator")

@@ -17,12 +17,20 @@ from ..nn import (
     keeping_statistics,
 )
 from ._adversarial_loss import judgement_loss
-from ._base import paper_code_width
-from ._made_variance import LEAST_RECONSTRUCTED, LOOKED_AT, FirstVariance, MadeVarianceMixin, made_in_training
+from ._base import (
+    LEAST_RECONSTRUCTED,
+    LOOKED_AT,
+    FirstVariance,
+    complaint_of_generator,
+    made_in_training,
+    note_untrained,
+    paper_code_width,
+    warn_of_variance,
+)
 
 
 @with_shared_docs
-class GANomaly(MadeVarianceMixin, BaseReconstruction):
+class GANomaly(BaseReconstruction):
     """Encoder, decoder and second encoder, trained against a discriminator; scored by how far the two codes are apart.
 
     ::
@@ -131,8 +139,6 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
     _net_class = AdversarialNet
     _adam_betas = (0.5, 0.999)
     _default_code_width = staticmethod(paper_code_width)
-    _made = "reconstructions of the training rows"
-    _least_share = LEAST_RECONSTRUCTED
 
     def __init__(
         self,
@@ -208,6 +214,23 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
 
     def _make_criterion(self):
         return RecodingLoss(self.feature_weight, self.reconstruction_weight, self.code_weight)
+
+    def _train(self, net, X, X_valid):
+        note_untrained(net, self._made_rows(net, X))
+        super()._train(net, X, X_valid)
+
+    def _check_trained(self, net, X):
+        def complaint(of_rows):
+            return complaint_of_generator(
+                self,
+                net,
+                self._made_rows(net, X),
+                of_rows,
+                are="reconstructions of the training rows",
+                least_share=LEAST_RECONSTRUCTED,
+            )
+
+        warn_of_variance(net, X, complaint)
 
     def _made_rows(self, net, X):
         with RandomStream(net.seed).generator() as generator:

@@ -4,7 +4,7 @@ import torch
 
 from .._engine import LAST_STAGE
 from ..nn import ScoreOfParts, row_error, send
-from ._made_variance import FirstVariance
+from ._base import FirstVariance
 
 
 class WassersteinLoss(ScoreOfParts, FirstVariance):

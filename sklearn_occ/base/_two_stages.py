@@ -61,7 +61,7 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
         """
         check_is_fitted(self)
         rows = np.asarray(self.autoencoder_.inverse_transform(X))
-        return rows.reshape(len(rows), *self._row_shape)
+        return rows.reshape(len(rows), *self._fit_state.row_shape)
 
     @available_if(_has_way_back)
     def reconstruct(self, X):
@@ -85,7 +85,7 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
 
     def _stage(self, estimator, default):
         stage = hand_verbose(default() if estimator is None else clone(estimator), self.verbose)
-        return seed_unset(stage, lambda: self._seed)
+        return seed_unset(stage, lambda: self._fit_state.seed)
 
     def _codes(self, X):
         return np.asarray(self.autoencoder_.transform(as_taken_by(self.autoencoder_, X)))

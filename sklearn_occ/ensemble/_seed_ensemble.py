@@ -1,5 +1,6 @@
 """SeedEnsemble: one detector fitted with several seeds."""
 
+from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
 from ..base._anomaly_map import SMOOTHING, anomaly_maps, of_kind
+from ..base._fit_state import FitState
 from ..base._inner import LARGEST_SEED, hand_verbose, in_threads, seed_all, was_interrupted, with_own_checkpoint
 from ..base._input import as_taken_by, image_shape_within
 from ..base._one_class import BaseOneClass
@@ -19,6 +21,13 @@ from ._stacked import StackingError, fit_stacked, runs_on_cuda
 
 _MOST_REFERENCES = 1000  # calibration scores that ranks are counted among
 _BLOCK_VALUES = 2**20  # rows times references at a time: 8 MB of float64
+
+
+@dataclass(eq=False)
+class EnsembleFitState(FitState):
+    """What `SeedEnsemble` keeps besides."""
+
+    references: list | None = None  # for each member the scores that ranks are counted among, and the width of steps
 
 
 @with_shared_docs
@@ -101,6 +110,7 @@ class SeedEnsemble(BaseOneClass):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
+    _state_class = EnsembleFitState
 
     def __init__(
         self,
@@ -185,11 +195,11 @@ class SeedEnsemble(BaseOneClass):
         return self.image_shape or image_shape_within(self.estimator)
 
     def _fit(self, X, X_valid):
-        random = np.random.RandomState(self._seed)
+        random = np.random.RandomState(self._fit_state.seed)
         members = [self._new_member(k, random) for k in range(self.n_estimators)]
         rows = as_taken_by(members[0], X)
         self.estimators_ = self._fit_in_one_loop(members, rows) or self._in_threads(_fitted, members, rows)
-        self._references = [_references(member, rows) for member in self.estimators_]
+        self._fit_state.references = [_references(member, rows) for member in self.estimators_]
 
     def _new_member(self, k, random):
         member = hand_verbose(with_own_checkpoint(clone(self._member), k), self.verbose)
@@ -215,7 +225,7 @@ class SeedEnsemble(BaseOneClass):
         """Ranks or scores of the members, (n_estimators, n)."""
         scores = self._in_threads(_scores, self.estimators_, as_taken_by(self.estimators_[0], X))
         if self.combination == "rank":
-            scores = [_ranks(*of_one) for of_one in zip(scores, self._references, strict=True)]
+            scores = [_ranks(*of_one) for of_one in zip(scores, self._fit_state.references, strict=True)]
         return np.stack(scores)
 
     def _in_threads(self, function, members, rows):

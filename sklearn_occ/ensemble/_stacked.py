@@ -62,7 +62,7 @@ def fit_stacked(estimators, X):
     on_device = placed(rows, nets[0].device)
     if not isinstance(on_device, torch.Tensor):
         raise StackingError(f"has {len(rows)} rows, which need more memory than the device should give")
-    _train(nets, on_device, estimators[0]._epochs_in_all)
+    _train(nets, on_device, estimators[0]._fit_state.epochs_in_all)
     for estimator, net in zip(estimators, nets, strict=True):
         estimator._end(net, on_device)
         estimator._calibrate(rows, None)

@@ -269,7 +269,7 @@ class DeepSVDD(BaseAutoencoder):
 
         Each pixel (feature) is shuffled over the rows by itself: rows that resemble none, of the same values.
         """
-        with RandomStream(self._seed).generator() as generator:
+        with RandomStream(self._fit_state.seed).generator() as generator:
             order = torch.rand((len(X), X[0].numel()), generator=generator).argsort(0).to(X.device)
         shuffled = X.flatten(1).gather(0, order).reshape(X.shape)
         moved = (

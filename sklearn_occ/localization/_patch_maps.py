@@ -18,7 +18,7 @@ _MAP_PARAMETERS = {
 
 
 class PatchMapsMixin:
-    """Scores of patches, maps and regions of images; a class has `_images(X)`, an `Images`, and `_scorer`."""
+    """Scores of patches, maps and regions of images; a class has `_read_X(X, reset)`, an `Images`, and `_scorer`."""
 
     @with_shared_docs
     def score_patches(self, X):
@@ -35,7 +35,7 @@ class PatchMapsMixin:
             None for one that is skipped.
         """
         check_is_fitted(self)
-        return self._images(X).results(self._scorer.scores)
+        return self._read_X(X, reset=False).results(self._scorer.scores)
 
     @with_shared_docs
     @validate_params(_MAP_PARAMETERS, prefer_skip_nested_validation=False)  # the patch scorer checks `kind`
@@ -69,7 +69,7 @@ class PatchMapsMixin:
         """
         check_is_fitted(self)
         scorer = self._scorer
-        return self._images(X).results(lambda image: scorer.map(image, resolution, smoothing, kind)[0])
+        return self._read_X(X, reset=False).results(lambda image: scorer.map(image, resolution, smoothing, kind)[0])
 
     @with_shared_docs
     @validate_params(
@@ -106,7 +106,7 @@ class PatchMapsMixin:
         """
         check_is_fitted(self)
         pandas = require("pandas", purpose="A table of regions")
-        images, scorer, found = self._images(X), self._scorer, []
+        images, scorer, found = self._read_X(X, reset=False), self._scorer, []
 
         def highest(regions):
             return sorted(regions, key=lambda region: -region["score"])[:n_regions]

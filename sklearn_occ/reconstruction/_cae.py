@@ -131,7 +131,7 @@ class CAE(BaseReconstruction):
 
     def _make_criterion(self):
         if self.image_shape_ is not None:
-            return ComparisonLoss(self.score_function, self.image_shape_[1:], self._fitted_range)
+            return ComparisonLoss(self.score_function, self.image_shape_[1:], self._fit_state.value_range)
         if self.score_function == "ssim":
             raise ValueError(
                 "score_function='ssim' compares images, but X is a table; set score_function='reconstruction', or "

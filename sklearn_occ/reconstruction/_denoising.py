@@ -10,7 +10,6 @@ from .._engine import (
     LAST_STAGE,
     BaseRowMaker,
     DrawingNet,
-    ReconstructingMixin,
     mean_and_deviation,
     renew_batch_statistics,
 )
@@ -18,7 +17,7 @@ from ..nn import Denoiser, ReconstructionLoss, build_denoiser, coarse_noise, sen
 
 
 @with_shared_docs
-class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
+class DenoisingAutoencoder(BaseRowMaker):
     """Network that is trained to remove coarse noise, and scores a row by what it takes for noise in the row itself.
 
     ::

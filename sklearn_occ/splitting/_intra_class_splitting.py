@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn import Module
 
 from .._docstrings import with_shared_docs
-from .._engine import LAST_STAGE, LEAST_DISTINCT, BaseCodes, EncodingMixin, as_network_input, count_distinct
+from .._engine import LAST_STAGE, LEAST_DISTINCT, BaseCodes, as_network_input, count_distinct
 from .._warning import warn
 from ..nn import Autoencoder, StructuralSimilarity, build_decoder, build_encoder
 from ._split_rows import SplitRows, SplittingNet
@@ -19,7 +19,7 @@ _FEWEST_ROWS = 4  # two of each kind, which make pairs
 
 
 @with_shared_docs
-class IntraClassSplitting(EncodingMixin, BaseCodes):
+class IntraClassSplitting(BaseCodes):
     """Intra-class splitting: a binary classifier of the majority's typical and atypical rows.
 
     ::
@@ -169,6 +169,7 @@ class IntraClassSplitting(EncodingMixin, BaseCodes):
         "batch_size": [Interval(Integral, 2, None, closed="left")],
     }
     _net_class = SplittingNet
+    _has_way_back = False
 
     def __init__(
         self,
@@ -270,12 +271,12 @@ class IntraClassSplitting(EncodingMixin, BaseCodes):
             )
         if self.similarity == "squared_error" or is_table:
             return NegativeSquaredError()
-        return StructuralSimilarity(self.image_shape_[1:], self._fitted_range)
+        return StructuralSimilarity(self.image_shape_[1:], self._fit_state.value_range)
 
     def _train(self, net, X, X_valid):
         if self.rho is None:
             super()._train(net, X, X_valid)
-            self.atypical_indices_ = self._training_rows[:0]
+            self.atypical_indices_ = self._fit_state.training_rows[:0]
             return
         if len(X) < _FEWEST_ROWS:
             raise ValueError(
@@ -293,7 +294,7 @@ class IntraClassSplitting(EncodingMixin, BaseCodes):
         net.freeze("autoencoder")
         rows = SplitRows(X, max(2, round(self.rho * len(X))), net.similarities, net.criterion_.threshold)
         super()._train(net, rows, X_valid)
-        self.atypical_indices_ = self._training_rows[rows.atypical.numpy()]
+        self.atypical_indices_ = self._fit_state.training_rows[rows.atypical.numpy()]
 
     def _check_trained(self, net, X):
         rows = X[:_MOST_COMPARED]

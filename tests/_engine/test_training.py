@@ -140,7 +140,7 @@ def test_optimizers(optimizer, X):
 def test_validation_loss_is_recorded_for_rows_held_out(X):
     occ = quick("CAE", max_epochs=3, validation_fraction=0.2).fit(X)
     assert len(occ.history_[:, "valid_loss"]) == 3
-    held_out = np.setdiff1d(np.arange(50), occ._training_rows)
+    held_out = np.setdiff1d(np.arange(50), occ._fit_state.training_rows)
     loss = -occ.score_samples(X[held_out]).mean() * 144
     assert occ.history_[-1, "valid_loss"] == pytest.approx(loss, rel=1e-5)
 

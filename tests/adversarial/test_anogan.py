@@ -145,7 +145,7 @@ def test_a_callable_changes_the_rows_of_training_alone(X, monkeypatch):
     assert [len(batch) for batch in augment.batches] == [20, 20] * 3  # not for validation, not for the threshold
     assert len(set(augment.drawn)) == 6
     seen = torch.cat(augment.batches[:2]).flatten(1).numpy()
-    trained_on = (X[occ._training_rows] / np.float32(255)).reshape(40, -1)
+    trained_on = (X[occ._fit_state.training_rows] / np.float32(255)).reshape(40, -1)
     np.testing.assert_allclose(np.sort(seen, axis=0), np.sort(trained_on, axis=0), rtol=1e-6)
     scores = occ.score_samples(X)
     np.testing.assert_array_equal(scores, occ.set_params(augment=None).score_samples(X))

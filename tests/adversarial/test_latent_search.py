@@ -28,7 +28,7 @@ def searched_by_a_loop(occ, X):
     """Both losses, code and generated row of each row of X: one row and one start at a time, float64."""
     module = copy.deepcopy(occ.net_.module_).double().eval().requires_grad_(False)
     rows = torch.from_numpy(X).double() / (255 if X.dtype == np.uint8 else 1)
-    with RandomStream(occ._seed).generator() as generator:
+    with RandomStream(occ._fit_state.seed).generator() as generator:
         starts = torch.rand(occ.n_restarts, occ.n_components_, generator=generator) * 2 - 1
     found = []
     for row in rows[:, None] if X.ndim == 3 else rows:

@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_occ import CAE, OCSVM, AlignedDetector, AnoGAN, DeepSVDD, PCAReconstruction, SeedEnsemble
+from sklearn_occ import OCSVM, AlignedDetector, AnoGAN, DeepSVDD, PCAReconstruction, SeedEnsemble
 from sklearn_occ.base import _anomaly_map
 from sklearn_occ.preprocessing import ImageScaler
 

@@ -246,7 +246,7 @@ def test_how_many_are_atypical(rho, n, expected, X, blobs):
 @pytest.mark.parametrize("batch_size", [64, 3])
 def test_rows_held_out_are_split_by_the_threshold_whatever_a_batch_holds(batch_size, table):
     occ = quick("IntraClassSplitting", rho=0.3, validation_fraction=0.4, batch_size=batch_size).fit(table)
-    held_out = np.setdiff1d(np.arange(50), occ._training_rows)
+    held_out = np.setdiff1d(np.arange(50), occ._fit_state.training_rows)
     rows = table[held_out]
     is_atypical = split_by_hand(occ, rows, minus_mse) <= occ.split_threshold_
     assert 2 <= is_atypical.sum() < len(rows) - 1
@@ -260,7 +260,7 @@ def test_rows_held_out_are_split_by_the_threshold_whatever_a_batch_holds(batch_s
 
 def test_rows_held_out_where_nothing_is_split(table):
     occ = quick("IntraClassSplitting", rho=None, validation_fraction=0.4, batch_size=8).fit(table)
-    typical = torch.from_numpy(table[np.setdiff1d(np.arange(50), occ._training_rows)]).float()
+    typical = torch.from_numpy(table[np.setdiff1d(np.arange(50), occ._fit_state.training_rows)]).float()
     expected = losses_by_hand(occ.net_.module_, typical, typical)["closeness"]
     assert occ.history_[-1]["valid_closeness_loss"] == pytest.approx(expected, rel=1e-4)
 

@@ -66,7 +66,7 @@ def test_parts_of_the_score(X):
 
 def test_the_scale_comes_from_the_rows_that_were_trained_on(table):
     occ = quick("CVAD", validation_fraction=0.5, threshold_data="validation").fit(table)
-    error = -occ.score_parts(table[occ._training_rows])["reconstruction"]
+    error = -occ.score_parts(table[occ._fit_state.training_rows])["reconstruction"]
     np.testing.assert_allclose(occ.error_range_, (error.min(), error.max()), rtol=1e-5)
     score = occ.score_samples(table[:1])
     far = np.concatenate([table[:1], 100 * table])

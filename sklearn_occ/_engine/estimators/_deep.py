@@ -2,6 +2,7 @@
 
 import copy
 from abc import abstractmethod
+from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from skorch.callbacks import Callback
 
 from ..._device import available_device
 from ..._warning import warn
+from ...base._fit_state import FitState
 from ...base._one_class import BaseOneClass, finite
 from .._processes import is_main, processes_of
 from .._seeding import RandomStream
@@ -32,6 +34,14 @@ OPTIMIZERS = {
 _BLOCK_VALUES = {"cpu": 2**17, "cuda": 2**20}  # values of X in one block of scoring: a CPU's cache, a GPU's many cores
 _COMPARED_ROWS = 1000  # between processes that should train on the same
 _NOT_THE_MODEL = {"capture", "checkpoint", "contamination", "device", "threshold_data", "verbose", "warm_start"}
+
+
+@dataclass(eq=False)
+class DeepFitState(FitState):
+    """What a detector with a network keeps besides."""
+
+    epochs_in_all: int | None = None  # of the last stage at the end of this fit, those before a warm start included
+    epochs_before: int | None = None  # of the last stage when this fit began
 
 
 class BaseDeepOneClass(BaseOneClass):
@@ -62,6 +72,7 @@ class BaseDeepOneClass(BaseOneClass):
         "checkpoint": [str, Path, None],
     }
 
+    _state_class = DeepFitState
     _net_class = OneClassNet
     _adam_betas = (0.9, 0.999)
     _score_has_parts = False
@@ -122,7 +133,7 @@ class BaseDeepOneClass(BaseOneClass):
         return {}
 
     def _train(self, net, X, X_valid):
-        net.train_stage(LAST_STAGE, X, X_valid, epochs=self._epochs_in_all)
+        net.train_stage(LAST_STAGE, X, X_valid, epochs=self._fit_state.epochs_in_all)
 
     def _pretrain(self, net, X, X_valid):
         """Train the stage before the last: `pretrain_epochs` epochs with `pretrain_lr`, `lr` where that is None.
@@ -165,14 +176,14 @@ class BaseDeepOneClass(BaseOneClass):
         """Return the net to train: a new one, or that of the fit before."""
         if self._continues():
             net = self.net_
-            self._epochs_in_all = net.epochs_[LAST_STAGE] + self.max_epochs
+            self._fit_state.epochs_in_all = net.epochs_[LAST_STAGE] + self.max_epochs
             net.finished_.discard(LAST_STAGE)
             net.interrupted_ = False
             for _, callback in net.callbacks_:
                 if isinstance(callback, FitCheckpoint):  # the file is then that of one fit with all the epochs
-                    callback.identity["max_epochs"] = repr(self._epochs_in_all)
+                    callback.identity["max_epochs"] = repr(self._fit_state.epochs_in_all)
         else:
-            self._epochs_in_all = self.max_epochs
+            self._fit_state.epochs_in_all = self.max_epochs
             self._prepare(X)
             checkpoint = self._make_checkpoint(X, X_valid)
             net = self._make_net([checkpoint] if checkpoint and is_main(self.device) else [])
@@ -180,7 +191,7 @@ class BaseDeepOneClass(BaseOneClass):
                 checkpoint.restore(net)
         if net.processes is not None:
             net.processes.agree(self._identity_of_start(net, X, X_valid))
-        self._epochs_before = net.epochs_.get(LAST_STAGE, 0)
+        self._fit_state.epochs_before = net.epochs_.get(LAST_STAGE, 0)
         return net
 
     def _end(self, net, X):
@@ -192,9 +203,10 @@ class BaseDeepOneClass(BaseOneClass):
         self.net_ = net
         self._check_trained(net, X)
         if net.interrupted_:
+            before = self._fit_state.epochs_before
             warn(
-                f"{type(self).__name__}.fit was interrupted after {net.epochs_[LAST_STAGE] - self._epochs_before} of "
-                f"{self._epochs_in_all - self._epochs_before} epochs; the estimator works with what it has learned. "
+                f"{type(self).__name__}.fit was interrupted after {net.epochs_[LAST_STAGE] - before} of "
+                f"{self._fit_state.epochs_in_all - before} epochs; the estimator works with what it has learned. "
                 "Fit with warm_start=True to go on.",
             )
 
@@ -204,7 +216,7 @@ class BaseDeepOneClass(BaseOneClass):
     def _make_net(self, last_callbacks):
         name = type(self).__name__
         device, processes = available_device(self.device, name), processes_of(self.device, name, self.batch_size)
-        with RandomStream(self._seed).as_global():
+        with RandomStream(self._fit_state.seed).as_global():
             module = self._make_module()
             criterion = self._make_criterion()
         optimizer, options = OPTIMIZERS.get(self.optimizer, (self.optimizer, {}))
@@ -216,7 +228,7 @@ class BaseDeepOneClass(BaseOneClass):
         net = self._net_class(
             module,
             criterion,
-            seed=self._seed,
+            seed=self._fit_state.seed,
             precision=self.precision,
             compiles=self.compile,
             capture=self.capture,
@@ -271,7 +283,8 @@ class BaseDeepOneClass(BaseOneClass):
 
     def _identity_of_start(self, net, X, X_valid):
         """What processes that train one net have to have in common; their callbacks may differ."""
-        now = {"weights": net.module_, "epochs": net.epochs_, "random_state": self._seed, "number of rows": len(X)}
+        seed = self._fit_state.seed
+        now = {"weights": net.module_, "epochs": net.epochs_, "random_state": seed, "number of rows": len(X)}
         identity = self._identity(_sample(X), _sample(X_valid), **now)
         del identity["callbacks"]
         return identity
