@@ -10,14 +10,15 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, va
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._device import available_device
 from .._docstrings import with_shared_docs
+from .._engine import BaseDeepOneClass
 from ..base._anomaly_map import SMOOTHING, anomaly_maps, of_kind
 from ..base._fit_state import FitState
 from ..base._inner import LARGEST_SEED, hand_verbose, in_threads, seed_all, was_interrupted, with_own_checkpoint
 from ..base._input import as_taken_by, image_shape_within
 from ..base._one_class import BaseOneClass
 from ..reconstruction import ConOCC
-from ._stacked import StackingError, fit_stacked, runs_on_cuda
 
 _MOST_REFERENCES = 1000  # calibration scores that ranks are counted among
 _BLOCK_VALUES = 2**20  # rows times references at a time: 8 MB of float64
@@ -209,6 +210,8 @@ class SeedEnsemble(BaseOneClass):
         """The members fitted together, or None where each is to be fitted by itself."""
         if self.vectorized is False or (self.vectorized == "auto" and not runs_on_cuda(members[0])):
             return None
+        from ._stacked import StackingError, fit_stacked
+
         try:
             return fit_stacked([clone(member) for member in members], rows)
         except StackingError as reason:
@@ -230,6 +233,13 @@ class SeedEnsemble(BaseOneClass):
 
     def _in_threads(self, function, members, rows):
         return in_threads(self.n_jobs, function, [(member, rows) for member in members])
+
+
+def runs_on_cuda(estimator):
+    """Whether an estimator would train a network on CUDA."""
+    if not isinstance(estimator, BaseDeepOneClass):
+        return False
+    return available_device(estimator.device, type(estimator).__name__) != "cpu"
 
 
 def _fitted(member, rows):

@@ -5,7 +5,6 @@ from itertools import chain
 import torch
 from torch.func import functional_call, vmap
 
-from .._device import available_device
 from .._engine._processes import has_several
 from .._engine.estimators._deep import OPTIMIZERS, BaseDeepOneClass
 from .._engine.nets._callbacks import LAST_STAGE
@@ -18,13 +17,6 @@ from .._engine.steps._eager import Turn
 
 class StackingError(ValueError):
     """The fits cannot share a loop; the text says why, as the end of a sentence about the estimator."""
-
-
-def runs_on_cuda(estimator):
-    """Whether an estimator would train a network on CUDA."""
-    if not isinstance(estimator, BaseDeepOneClass):
-        return False
-    return available_device(estimator.device, type(estimator).__name__) != "cpu"
 
 
 def fit_stacked(estimators, X):

@@ -280,12 +280,13 @@ def test_one_loop_gives_the_scores_of_the_fits_in_turn(table):
 )
 def test_which_way_is_taken(settings, expected, table, monkeypatch):
     import sklearn_occ.ensemble._seed_ensemble as module
+    from sklearn_occ.ensemble import _stacked
 
     (vectorized, cuda, member), ways = settings, []
-    fit_stacked, fitted = module.fit_stacked, module._fitted
+    fit_stacked, fitted = _stacked.fit_stacked, module._fitted
     monkeypatch.setattr(module, "runs_on_cuda", lambda estimator: cuda)
     monkeypatch.setattr(
-        module, "fit_stacked", lambda members, rows: (fit_stacked(members, rows), ways.append("one loop"))[0]
+        _stacked, "fit_stacked", lambda members, rows: (fit_stacked(members, rows), ways.append("one loop"))[0]
     )
     monkeypatch.setattr(module, "_fitted", lambda member, rows: (ways.append("in turn"), fitted(member, rows))[1])
     SeedEnsemble(member, n_estimators=2, vectorized=vectorized, random_state=0).fit(table)

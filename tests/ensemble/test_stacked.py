@@ -14,7 +14,8 @@ from sklearn_occ import CAE, ConOCC
 from sklearn_occ._engine import RandomStream
 from sklearn_occ._engine.rows import _batches, _streaming
 from sklearn_occ._engine.rows._batches import ResidentBatches, StackedBatches, resident
-from sklearn_occ.ensemble._stacked import StackingError, fit_stacked, runs_on_cuda
+from sklearn_occ.ensemble._seed_ensemble import runs_on_cuda
+from sklearn_occ.ensemble._stacked import StackingError, fit_stacked
 
 SEEDS = (3, 4, 5)
 ONE_STAGE = {

@@ -55,7 +55,9 @@ class AdversarialNet(OneClassNet):
         for players in self._rounds:
             with self.stream_.generator() as generator:
                 drawn = self._drawn_for(batch, generator)
-            of_turns = chain.from_iterable(step(*drawn) for step in self.step_[players])
+            of_turns = []
+            for step in self.step_[players]:
+                of_turns += step(*drawn)
             for player, loss in zip(players, of_turns, strict=True):
                 losses[player].append(_with_sum(loss))
         return self._noted(batch, [torch.stack(of_turns).mean(0) for of_turns in losses.values()])
