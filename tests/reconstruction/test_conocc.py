@@ -153,3 +153,36 @@ def test_a_collapsed_code_warns():
     X = load_one_class_digits(majority=8).X_train
     with pytest.warns(ConvergenceWarning, match="collapsed onto mu.*Lower gamma, now 1000"):
         ConOCC(schedule="joint", gamma=1000, max_epochs=150, channels=8, random_state=0).fit(X)
+
+
+class Shrink(Callback):
+    """After the second epoch the decoder makes rows of a given share of their variance."""
+
+    def __init__(self, share):
+        self.share = share
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            net.module_.decoder.weight.data.mul_(self.share**0.5)
+
+
+def fit_that_shrinks(rng, *, before, after):
+    """A fit whose reconstructions have the share `before` of the variance when mu is first set, in the end `after`."""
+    decoder = torch.nn.Linear(4, 4, bias=False)
+    decoder.weight.data = torch.eye(4) * before**0.5
+    networks = {"encoder": torch.nn.Identity(), "decoder": decoder, "n_components": 4}
+    params = {"schedule": "joint", "max_epochs": 2, "lr": 1e-30, "random_state": 0}
+    occ = ConOCC(**networks, **params, callbacks=[Shrink(after / before)])
+    return occ.fit(rng.normal(size=(40, 4)))
+
+
+def test_a_thousandth_of_the_variance_is_a_collapse(rng):
+    with pytest.warns(ConvergenceWarning, match=r"have 0\.0009 of the rows' variance, below 0\.001"):
+        fit_that_shrinks(rng, before=1.0, after=0.0009)
+    fit_that_shrinks(rng, before=1.0, after=0.0011)
+
+
+def test_a_network_that_made_as_little_before_mu_is_no_collapse(rng):
+    fit_that_shrinks(rng, before=0.0009, after=0.0005)
+    with pytest.warns(ConvergenceWarning, match="collapsed onto mu"):
+        fit_that_shrinks(rng, before=0.0009, after=0.0004)
