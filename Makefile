@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := sklearn_occ tests examples benchmarks
+SOURCES := sklearn_occ tests examples benchmarks docs
 
 # Real data for the tests that use it; they are skipped where it is absent.
 SKLEARN_OCC_DATA ?= $(wildcard $(CURDIR)/../shared/data)
@@ -11,7 +11,7 @@ ifneq ($(SKLEARN_OCC_DATA),)
 export SKLEARN_OCC_DATA
 endif
 
-.PHONY: setup demo test test-slow test-gpu bench-gpu lint format lock clean
+.PHONY: setup demo test test-slow test-gpu bench-gpu lint format parameters lock clean
 
 setup: $(READY)
 
@@ -44,6 +44,10 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+# The page of all parameters, from the signatures.
+parameters: $(READY)
+	$(BIN)/python docs/make_parameters.py
 
 # Pin anew: the newest versions that fit pyproject.toml, beside torch 2.13.0.
 lock:

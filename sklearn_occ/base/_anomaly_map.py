@@ -17,6 +17,7 @@ from ._one_class import finite
 SMOOTHING = [Interval(Real, 0, None, closed="left")]
 _OF_DIFFERENCE = {  # of x - x'
     "squared_error": np.square,
+    "root_squared_error": np.square,  # whose root is taken of the mean over the channels
     "brighter": lambda difference: np.square(np.maximum(difference, 0)),
     "darker": lambda difference: np.square(np.minimum(difference, 0)),
 }
@@ -39,17 +40,18 @@ class ReconstructionMapMixin:
 
         ::
 
-            "squared_error"   mean over the channels of (x' - x)^2           squared units of X, at least 0
-            "brighter"        mean over the channels of max(0, x - x')^2     the same
-            "darker"          mean over the channels of max(0, x' - x)^2     the same
-            "ssim"            1 - mean over the channels of SSIM(x', x)      in [0, 2], no unit
+            "squared_error"        mean over the channels of (x' - x)^2           squared units of X, at least 0
+            "root_squared_error"   its root; with one channel |x' - x|            units of X, at least 0
+            "brighter"             mean over the channels of max(0, x - x')^2     as "squared_error"
+            "darker"               mean over the channels of max(0, x' - x)^2     as "squared_error"
+            "ssim"                 1 - mean over the channels of SSIM(x', x)      in [0, 2], no unit
 
         "brighter" and "darker" add up to the squared error. Where lesions are known to be bright, the first leaves out
         what is too dark, and half of what is unlike the reconstruction by chance.
 
         The mean of a map of squared errors over its pixels, smoothed or not, is minus the score wherever the score is
         that of the reconstruction: `CAE`, `SAE`, `PCAReconstruction`, `DenoisingAutoencoder`, `VAE`, `CascadeVAE`, and
-        `ConOCC(score_function="reconstruction")`.
+        `ConOCC(score_function="reconstruction")`; its root is minus the score of `PatchAutoencoder`.
         The mean of the inner part of a map of "ssim" is 1 minus the score of `CAE(score_function="ssim")`.
 
         SSIM, the structural similarity, compares mean, contrast and structure in Gaussian windows with a sigma of 1.5
@@ -59,8 +61,8 @@ class ReconstructionMapMixin:
         Parameters
         ----------
         {images to map}
-        kind : {"squared_error", "brighter", "darker", "ssim"}, default="squared_error"
-            See above.
+        kind : {"squared_error", "root_squared_error", "brighter", "darker", "ssim"}, default="squared_error"
+            See above. `PatchAutoencoder` has "root_squared_error", in the unit of its score.
         smoothing : float, default=0.0
             Sigma, in pixels, of a Gaussian blur of each map; 0 is none. It leaves the mean of a map as it is.
 
@@ -88,7 +90,8 @@ class ReconstructionMapMixin:
             of_channels = (
                 _dissimilarity(made, x, self._fitted_range) if kind == "ssim" else _OF_DIFFERENCE[kind](x - made)
             )
-            return of_channels.mean(axis=1)
+            maps = of_channels.mean(axis=1)
+            return np.sqrt(maps) if kind == "root_squared_error" else maps
 
         return anomaly_maps(self, X, of_block, smoothing)
 

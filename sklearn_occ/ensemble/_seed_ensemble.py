@@ -1,20 +1,17 @@
 """SeedEnsemble: one detector fitted with several seeds."""
 
-import warnings
 from numbers import Integral
 
 import numpy as np
-from joblib import Parallel, delayed
-from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
-from ..base._anomaly_map import anomaly_maps
-from ..base._inner import LARGEST_SEED, seed_all, was_interrupted, with_own_checkpoint
+from ..base._anomaly_map import SMOOTHING, anomaly_maps, of_kind
+from ..base._inner import LARGEST_SEED, hand_verbose, in_threads, seed_all, was_interrupted, with_own_checkpoint
 from ..base._input import as_taken_by, image_shape_within
 from ..base._one_class import BaseOneClass
 from ..reconstruction import ConOCC
@@ -53,9 +50,6 @@ class SeedEnsemble(BaseOneClass):
         Number of members.
     combination : {"rank", "score"}, default="rank"
         See above.
-    n_jobs : int, default=None
-        Threads in which members are fitted and scored; None is one, -1 as many as there are processors. They share a
-        device, and give the same bits as one thread.
     vectorized : {"auto"} or bool, default="auto"
         Whether all members are trained in one loop, with their weights stacked: for a network that is trained in one
         stage (`CAE`, `SAE`, `PatchAutoencoder`, `ConOCC`) and is made of layers of torch that draw no random numbers,
@@ -66,6 +60,10 @@ class SeedEnsemble(BaseOneClass):
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}
+    n_jobs : int, default=None
+        Threads in which members are fitted and scored; None is one, -1 as many as there are processors. They share a
+        device, and give the same bits as one thread.
+    {verbose of what is inside}
 
     Attributes
     ----------
@@ -99,8 +97,9 @@ class SeedEnsemble(BaseOneClass):
         "estimator": [HasMethods(["fit", "score_samples"]), None],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "combination": [StrOptions({"rank", "score"})],
-        "n_jobs": [Integral, None],
         "vectorized": [StrOptions({"auto"}), "boolean"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -109,24 +108,26 @@ class SeedEnsemble(BaseOneClass):
         *,
         n_estimators=8,
         combination="rank",
-        n_jobs=None,
         vectorized="auto",
         contamination=0.1,
         threshold_data="train",
         validation_fraction=None,
         image_shape=None,
         random_state=None,
+        n_jobs=None,
+        verbose=0,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators
         self.combination = combination
-        self.n_jobs = n_jobs
         self.vectorized = vectorized
         self.contamination = contamination
         self.threshold_data = threshold_data
         self.validation_fraction = validation_fraction
         self.image_shape = image_shape
         self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def score_std(self, X):
         """Spread of the members: the standard deviation of the ranks or scores of which the score is the mean.
@@ -149,7 +150,8 @@ class SeedEnsemble(BaseOneClass):
 
     @available_if(lambda self: hasattr(self._member, "anomaly_map"))
     @with_shared_docs
-    def anomaly_map(self, X, **params):
+    @validate_params({"kind": [str, None], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True)
+    def anomaly_map(self, X, *, kind=None, smoothing=0.0):
         """Mean of the members' maps, higher = more anomalous; available where the members have `anomaly_map`.
 
         It is in the unit of a member's map, whatever `combination` says: pixels, unlike rows, have no scores of
@@ -158,11 +160,15 @@ class SeedEnsemble(BaseOneClass):
         Parameters
         ----------
         {images to map}
-        **params
-            Passed to `anomaly_map` of each member, as `smoothing=1.0`.
+        kind : str, default=None
+            Kind of the members' maps, as their `anomaly_map` takes it; None is its default.
+        smoothing : float, default=0.0
+            Sigma, in pixels, of a Gaussian blur of each member's map; 0 is none.
 
         {maps of images}
         """
+        check_is_fitted(self)
+        params = {"smoothing": smoothing, **of_kind(self.estimators_[0], kind)}
 
         def of_member(member, images):
             return member.anomaly_map(images, **params)
@@ -186,7 +192,8 @@ class SeedEnsemble(BaseOneClass):
         self._references = [_references(member, rows) for member in self.estimators_]
 
     def _new_member(self, k, random):
-        return seed_all(with_own_checkpoint(clone(self._member), k), lambda: random.randint(LARGEST_SEED))
+        member = hand_verbose(with_own_checkpoint(clone(self._member), k), self.verbose)
+        return seed_all(member, lambda: random.randint(LARGEST_SEED))
 
     def _fit_in_one_loop(self, members, rows):
         """The members fitted together, or None where each is to be fitted by itself."""
@@ -212,16 +219,7 @@ class SeedEnsemble(BaseOneClass):
         return np.stack(scores)
 
     def _in_threads(self, function, members, rows):
-        config = get_config()
-        with warnings.catch_warnings():  # whose own use in several threads at once can leave the filters changed
-            return Parallel(n_jobs=self.n_jobs, prefer="threads")(
-                delayed(_with_config)(config, function, member, rows) for member in members
-            )
-
-
-def _with_config(config, function, *args):
-    with config_context(**config):  # which scikit-learn keeps for each thread
-        return function(*args)
+        return in_threads(self.n_jobs, function, [(member, rows) for member in members])
 
 
 def _fitted(member, rows):

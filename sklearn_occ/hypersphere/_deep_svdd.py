@@ -62,11 +62,13 @@ class DeepSVDD(BaseAutoencoder):
         outside in the "soft-boundary" loss.
     pretrain_epochs : int, default=150
         Epochs of the autoencoder, at least 0; 0 starts from random weights.
+    pretrain_lr : float, default=None
+        Learning rate of the autoencoder; None is `lr`.
     {encoder and decoder}
     {width of the code}
     {channels and output}
     lr : float, default=1e-4
-        Learning rate of both stages.
+        Learning rate, of both stages where `pretrain_lr` is None.
     {training parameters}
     weight_decay : float, default=5e-7
         L2 penalty on the weights, as the optimizer defines it.
@@ -119,6 +121,7 @@ class DeepSVDD(BaseAutoencoder):
         "objective": [StrOptions({"one-class", "soft-boundary"})],
         "nu": [Interval(Real, 0, 1, closed="right")],
         "pretrain_epochs": [Interval(Integral, 0, None, closed="left")],
+        "pretrain_lr": [Interval(Real, 0, None, closed="neither"), None],
         "contamination": [StrOptions({"auto"}), *BaseAutoencoder._parameter_constraints["contamination"]],
     }
     _bias = False
@@ -129,6 +132,7 @@ class DeepSVDD(BaseAutoencoder):
         objective="one-class",
         nu=0.1,
         pretrain_epochs=150,
+        pretrain_lr=None,
         encoder=None,
         decoder=None,
         n_components=None,
@@ -148,6 +152,7 @@ class DeepSVDD(BaseAutoencoder):
         device="auto",
         precision="float32",
         compile=False,
+        capture="auto",
         verbose=0,
         warm_start=False,
         checkpoint=None,
@@ -172,6 +177,7 @@ class DeepSVDD(BaseAutoencoder):
             device=device,
             precision=precision,
             compile=compile,
+            capture=capture,
             verbose=verbose,
             warm_start=warm_start,
             checkpoint=checkpoint,
@@ -179,6 +185,7 @@ class DeepSVDD(BaseAutoencoder):
         self.objective = objective
         self.nu = nu
         self.pretrain_epochs = pretrain_epochs
+        self.pretrain_lr = pretrain_lr
 
     @property
     def center_(self):
@@ -235,9 +242,7 @@ class DeepSVDD(BaseAutoencoder):
 
     def _train(self, net, X, X_valid):
         if not net.epochs_.get(LAST_STAGE):
-            net.module_.pretrains = True
-            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
-            net.module_.pretrains = False
+            self._pretrain(net, X, X_valid)
             net.criterion_.set_center(all_codes(net, X))
             net.criterion_.mean_row.copy_(sum(x.double().sum(0) for x, _ in net.get_iterator(X)) / len(X))
         super()._train(net, X, X_valid)

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, va
 
 from .._docstrings import with_shared_docs
 from ..base._anomaly_map import SMOOTHING, images_for_map, of_kind
-from ..base._inner import LARGEST_SEED, seed_unset, was_interrupted, with_own_checkpoint
+from ..base._inner import LARGEST_SEED, hand_verbose, in_threads, seed_unset, was_interrupted, with_own_checkpoint
 from ..base._input import image_shape_within
 from ..base._one_class import BaseOneClass, finite
 from ..reconstruction import PCAReconstruction
@@ -68,6 +68,10 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}
+    n_jobs : int, default=None
+        Threads in which the detectors of the folds are fitted; None is one, -1 as many as there are processors. They
+        share a device, and give the same bits as one thread.
+    {verbose of what is inside}
 
     Attributes
     ----------
@@ -106,6 +110,8 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         "tail": [StrOptions({"upper", "lower", "both"})],
         "top_fraction": [Interval(Real, 0, 1, closed="right")],
         "cv": [Interval(Integral, 2, None, closed="left"), None],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -122,6 +128,8 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         validation_fraction=None,
         image_shape=None,
         random_state=None,
+        n_jobs=None,
+        verbose=0,
     ):
         self.estimator = estimator
         self.kind = kind
@@ -134,6 +142,8 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         self.validation_fraction = validation_fraction
         self.image_shape = image_shape
         self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
 
     @with_shared_docs
     @validate_params({"smoothing": SMOOTHING}, prefer_skip_nested_validation=True)
@@ -171,7 +181,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
                     f"cv={self.cv} folds of {len(X)} training rows, expected at least {fewest} rows; lower cv, set "
                     "cv=None, or add rows."
                 )
-        seed_unset(detector, lambda: random.randint(LARGEST_SEED))
+        hand_verbose(seed_unset(detector, lambda: random.randint(LARGEST_SEED)), self.verbose)
         self._of_map = {"smoothing": self.smoothing, **of_kind(detector, self.kind)}
         self._tail, self._top_fraction = self.tail, self.top_fraction
         self.estimator_ = _fitted(detector, X)
@@ -181,12 +191,15 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
 
     def _left_out_maps(self, detector, X, folds):
         """Maps of the rows by detectors that were trained without them."""
-        maps = None
-        for k, (trained_on, left_out) in enumerate(folds.split(X)):
-            of_fold = _fitted(with_own_checkpoint(clone(detector), k), X[trained_on])
-            found = self._raw_maps(of_fold, X[left_out])
-            maps = np.empty((len(X), *found.shape[1:])) if maps is None else maps
-            maps[left_out] = found
+
+        def of_fold(k, trained_on, left_out):
+            fitted = _fitted(with_own_checkpoint(clone(detector), k), X[trained_on])
+            return left_out, self._raw_maps(fitted, X[left_out])
+
+        found = in_threads(self.n_jobs, of_fold, [(k, *rows) for k, rows in enumerate(folds.split(X))])
+        maps = np.empty((len(X), *found[0][1].shape[1:]))
+        for left_out, of_rows in found:
+            maps[left_out] = of_rows
         return maps
 
     def _score_samples(self, X):

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
 from .._engine import BaseDeepOneClass
-from ..base._inner import LARGEST_SEED, seed_unset
+from ..base._inner import LARGEST_SEED, hand_verbose, seed_unset
 from ..base._input import as_taken_by, majority_rows
 from ..base._threshold import ThresholdMixin
 from ..reconstruction import PatchAutoencoder
@@ -60,6 +60,10 @@ class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierM
         neither trained on nor scored. None takes all patches.
     min_foreground : float in [0, 1], default=0.5
         Share of foreground that a patch must have.
+    on_error : {"raise", "skip"}, default="raise"
+        What becomes of an image that cannot be read or used: one smaller than a patch, without a patch of enough
+        foreground, with NaN, or of other channels, dtype or range than the first. "skip": it is named and counted in a
+        warning, is not trained on, and its score is NaN.
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration images below the threshold. None: the lowest of them is the threshold.
     threshold_data : {"train", "validation"}, default="train"
@@ -70,13 +74,10 @@ class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierM
         Positions of random patches, images held out, and seeds of `estimator`.
     n_jobs : int, default=None
         Threads that read files; as `sklearn_occ.datasets.iter_images` takes it.
-    on_error : {"raise", "skip"}, default="raise"
-        What becomes of an image that cannot be read or used: one smaller than a patch, without a patch of enough
-        foreground, with NaN, or of other channels, dtype or range than the first. "skip": it is named and counted in a
-        warning, is not trained on, and its score is NaN.
     verbose : int, default=0
         1 prints how many images are done, every 10 seconds. A fit goes over the images several times: to find those
-        that can be used, to cut patches, with `n_patches` for each epoch anew, and to score.
+        that can be used, to cut patches, with `n_patches` for each epoch anew, and to score. It is handed to each
+        detector inside whose own `verbose` has its default; one that was set there stays.
 
     Attributes
     ----------
@@ -132,12 +133,12 @@ class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierM
         n_patches=None,
         foreground="otsu",
         min_foreground=0.5,
+        on_error="raise",
         contamination=0.1,
         threshold_data="train",
         validation_fraction=None,
         random_state=None,
         n_jobs=None,
-        on_error="raise",
         verbose=0,
     ):
         self.estimator = estimator
@@ -194,7 +195,7 @@ class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierM
         patches = TrainingPatches(to_train_on, self._layout, self._seed)
         self._kind = to_train_on.kind
         scorer = PatchAutoencoder() if self.estimator is None else clone(self.estimator)
-        seed_unset(scorer, lambda: random.randint(LARGEST_SEED))
+        hand_verbose(seed_unset(scorer, lambda: random.randint(LARGEST_SEED)), self.verbose)
         if self.n_patches is None:
             self.estimator_ = scorer.fit(as_taken_by(scorer, patches.all()))
         else:

@@ -75,12 +75,12 @@ class PatchMapsMixin:
     @validate_params(
         {
             "n_regions": [Interval(Integral, 1, None, closed="left")],
-            "share": [Interval(Real, 0, 1, closed="neither")],
+            "top_fraction": [Interval(Real, 0, 1, closed="neither")],
             **_MAP_PARAMETERS,
         },
         prefer_skip_nested_validation=False,
     )
-    def find_regions(self, X, *, n_regions=20, share=0.01, resolution="auto", kind=None, smoothing=0.0):
+    def find_regions(self, X, *, n_regions=20, top_fraction=0.01, resolution="auto", kind=None, smoothing=0.0):
         """Table of the most suspicious regions of all images.
 
         Parameters
@@ -88,10 +88,10 @@ class PatchMapsMixin:
         {images as in fit}
         n_regions : int, default=20
             Most rows of the table.
-        share : float in (0, 1), default=0.01
+        top_fraction : float in (0, 1), default=0.01
             Share of the pixels in each image's scored patches, those highest in its map, that belongs to regions;
             neighbouring ones, also across corners, are one region. Pixels with the value of the lowest of them belong
-            to regions too, so that with `resolution="patches"` a small share gives whole patches.
+            to regions too, so that with `resolution="patches"` a small fraction gives whole patches.
         resolution : {"auto", "pixels", "patches"}, default="auto"
         kind : str, default=None
         smoothing : float, default=0.0
@@ -112,7 +112,7 @@ class PatchMapsMixin:
             return sorted(regions, key=lambda region: -region["score"])[:n_regions]
 
         of_images = images.results(
-            lambda image: highest(regions_of(*scorer.map(image, resolution, smoothing, kind), share))
+            lambda image: highest(regions_of(*scorer.map(image, resolution, smoothing, kind), top_fraction))
         )
         for index, regions in enumerate(of_images):
             found = highest(found + [{"file": images.name(index), **region} for region in regions or []])

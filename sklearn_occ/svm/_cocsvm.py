@@ -29,6 +29,7 @@ class COCSVM(BaseTwoStages):
         "auto": the threshold is that of the second stage, `svm_.offset_`. A float: that share of the
         calibration rows lies below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}
+    {verbose of what is inside}
 
     Attributes
     ----------
@@ -75,6 +76,7 @@ class COCSVM(BaseTwoStages):
         validation_fraction=None,
         image_shape=None,
         random_state=None,
+        verbose=0,
     ):
         super().__init__(
             autoencoder=autoencoder,
@@ -83,6 +85,7 @@ class COCSVM(BaseTwoStages):
             validation_fraction=validation_fraction,
             image_shape=image_shape,
             random_state=random_state,
+            verbose=verbose,
         )
         self.svm = svm
 

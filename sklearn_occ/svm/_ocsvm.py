@@ -75,6 +75,11 @@ class OCSVM(BaseOneClass):
     max_iter : int, default=-1
         Limit on the solver's iterations; -1 sets none for libsvm, and for "dual" 200 000, or 100 for each row if
         that is more. A `ConvergenceWarning` says where it was met.
+    contamination : "auto", float in (0, 0.5] or None, default="auto"
+        "auto": the threshold is the solver's own, rho. A float: that share of the calibration rows lies
+        below the threshold. None: the lowest of them is the threshold.
+    {threshold parameters}
+        The solver itself draws nothing.
     device : str or torch.device, default="auto"
         Where kernels are computed, but libsvm's: "auto" takes CUDA where there is one, else the CPU; or "cpu",
         "cuda", "cuda:1".
@@ -83,11 +88,6 @@ class OCSVM(BaseOneClass):
         instance. The result meets the same stopping rule. With another `nu` alone only the change is computed; with
         another kernel little is gained. The last solution, two numbers for each row, is kept and pickled. Of the same
         rows the same are held out again, unless an int `random_state` was changed.
-    contamination : "auto", float in (0, 0.5] or None, default="auto"
-        "auto": the threshold is the solver's own, rho. A float: that share of the calibration rows lies
-        below the threshold. None: the lowest of them is the threshold.
-    {threshold parameters}
-        The solver itself draws nothing.
 
     Attributes
     ----------
@@ -151,13 +151,13 @@ class OCSVM(BaseOneClass):
         shrinking=True,
         cache_size=200,
         max_iter=-1,
-        device="auto",
-        warm_start=False,
         contamination="auto",
         threshold_data="train",
         validation_fraction=None,
         image_shape=None,
         random_state=None,
+        device="auto",
+        warm_start=False,
     ):
         self.kernel = kernel
         self.gamma = gamma
@@ -169,13 +169,13 @@ class OCSVM(BaseOneClass):
         self.shrinking = shrinking
         self.cache_size = cache_size
         self.max_iter = max_iter
-        self.device = device
-        self.warm_start = warm_start
         self.contamination = contamination
         self.threshold_data = threshold_data
         self.validation_fraction = validation_fraction
         self.image_shape = image_shape
         self.random_state = random_state
+        self.device = device
+        self.warm_start = warm_start
 
     def _read_X(self, X, *, reset):
         X = super()._read_X(X, reset=reset)

@@ -8,17 +8,20 @@ from pathlib import Path
 import numpy as np
 import torch
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
 from ..._device import available_device
 from ..._warning import warn
-from ...base._one_class import BaseOneClass
+from ...base._one_class import BaseOneClass, finite
+from .._processes import is_main, processes_of
 from .._seeding import RandomStream
+from ..nets._callbacks import LAST_STAGE
 from ..nets._checkpoint import FitCheckpoint, identity_of_fit
-from ..nets._net import LAST_STAGE, OneClassNet
+from ..nets._net import OneClassNet
 from ..rows._streaming import placed
 from ..steps._adam import FusedAdam
-from ..steps._processes import is_main, processes_of
 
 OPTIMIZERS = {
     "adam": (FusedAdam, {}),
@@ -28,7 +31,7 @@ OPTIMIZERS = {
 }
 _BLOCK_VALUES = {"cpu": 2**17, "cuda": 2**20}  # values of X in one block of scoring: a CPU's cache, a GPU's many cores
 _COMPARED_ROWS = 1000  # between processes that should train on the same
-_NOT_THE_MODEL = {"checkpoint", "contamination", "device", "threshold_data", "verbose", "warm_start"}
+_NOT_THE_MODEL = {"capture", "checkpoint", "contamination", "device", "threshold_data", "verbose", "warm_start"}
 
 
 class BaseDeepOneClass(BaseOneClass):
@@ -38,7 +41,8 @@ class BaseDeepOneClass(BaseOneClass):
     `torch.nn.Module` with `forward(outputs, x)`, the loss of a batch, and `score(outputs, x)`, one float64
     score a row, higher = majority. It writes `_train(net, X, X_valid)` if one stage is not enough,
     `_make_callbacks()` if something happens between epochs, `_stage_optimizers()` if a stage has an optimizer of its
-    own, `_check_trained(net, X)` if a trained network can be of no use.
+    own, `_check_trained(net, X)` if a trained network can be of no use. Where the criterion is a `nn.ScoreOfParts` it
+    says `_score_has_parts`.
     """
 
     _parameter_constraints: dict = {
@@ -52,6 +56,7 @@ class BaseDeepOneClass(BaseOneClass):
         "device": [str, torch.device, HasMethods(["prepare", "reduce"])],  # the last is an accelerate.Accelerator
         "precision": [StrOptions({"float32", "bfloat16"})],
         "compile": ["boolean"],
+        "capture": [StrOptions({"auto"}), "boolean"],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
         "checkpoint": [str, Path, None],
@@ -59,6 +64,7 @@ class BaseDeepOneClass(BaseOneClass):
 
     _net_class = OneClassNet
     _adam_betas = (0.9, 0.999)
+    _score_has_parts = False
 
     def __init__(
         self,
@@ -76,6 +82,7 @@ class BaseDeepOneClass(BaseOneClass):
         device,
         precision,
         compile,
+        capture,
         random_state,
         verbose,
         warm_start,
@@ -94,6 +101,7 @@ class BaseDeepOneClass(BaseOneClass):
         self.device = device
         self.precision = precision
         self.compile = compile
+        self.capture = capture
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
@@ -115,6 +123,21 @@ class BaseDeepOneClass(BaseOneClass):
 
     def _train(self, net, X, X_valid):
         net.train_stage(LAST_STAGE, X, X_valid, epochs=self._epochs_in_all)
+
+    def _pretrain(self, net, X, X_valid):
+        """Train the stage before the last: `pretrain_epochs` epochs with `pretrain_lr`, `lr` where that is None.
+
+        A module that gives something else in this stage has a flag `pretrains`, which is True meanwhile.
+        """
+        if self.pretrain_lr is not None:
+            net.lr, net.lr_name_ = self.pretrain_lr, "pretrain_lr"
+        has_flag = hasattr(net.module_, "pretrains")
+        if has_flag:
+            net.module_.pretrains = True
+        net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs)
+        if has_flag:
+            net.module_.pretrains = False
+        net.lr, net.lr_name_ = self.lr, "lr"
 
     def _check_trained(self, net, X):
         """Warn of a trained network that is of no use; `X` is on the device."""
@@ -155,14 +178,14 @@ class BaseDeepOneClass(BaseOneClass):
             net = self._make_net([checkpoint] if checkpoint and is_main(self.device) else [])
             if checkpoint:
                 checkpoint.restore(net)
-        if net.processes.n_processes > 1:
+        if net.processes is not None:
             net.processes.agree(self._identity_of_start(net, X, X_valid))
         self._epochs_before = net.epochs_.get(LAST_STAGE, 0)
         return net
 
     def _end(self, net, X):
         """Keep the trained net."""
-        if net.processes.n_processes > 1:
+        if net.processes is not None:
             if net.interrupted_:
                 raise KeyboardInterrupt("the processes that train one net were interrupted at different steps.")
             net.processes.wait()  # for the one that writes the checkpoint
@@ -196,6 +219,7 @@ class BaseDeepOneClass(BaseOneClass):
             seed=self._seed,
             precision=self.precision,
             compiles=self.compile,
+            capture=self.capture,
             processes=processes,
             stage_optimizers=self._stage_optimizers(),
             optimizer=optimizer,
@@ -256,8 +280,34 @@ class BaseDeepOneClass(BaseOneClass):
         """`verbose` in the process that prints, 0 in all others."""
         return self.verbose if is_main(self.device) else 0
 
+    @available_if(lambda self: self._score_has_parts)
+    def score_parts(self, X):
+        """Score the parts of each row's score, by name; each is higher = more like the majority, as scores are.
+
+        The class docstring says what the parts are and how they make the score. Where the method has
+        `score_function`, a name given there makes the score that part.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        parts : dict of str to ndarray of shape (n,), float64
+            In the unit of the class docstring, none of them weighted.
+        """
+        check_is_fitted(self)
+        X = self._read_X(X, reset=False)
+        return {name: finite(part, X, of=f"{name} score") for name, part in self._score_parts(X).items()}
+
     def _score_samples(self, X):
         return self._evaluate(X, self.net_.criterion_.score)
+
+    def _score_parts(self, X):
+        criterion = self.net_.criterion_
+        found = self._evaluate(X, lambda outputs, x: torch.stack([*criterion.parts(outputs, x).values()], 1))
+        return dict(zip(criterion.part_names, np.ascontiguousarray(found.T), strict=True))
 
     def _evaluate(self, X, read, module=None):
         return self.net_.evaluate(X, read, block_size=self._block_size(), module=module, dtype=self._evaluation_dtype())
