@@ -19,9 +19,8 @@ TEST_LABELS = np.array([4, 0, 4, 9, 1], dtype=np.uint8)
 def idx(array):
     """The idx format, as its publisher describes it."""
     header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
-    return gzip.compress(
-        header + array.tobytes(), mtime=0
-    )  # else the time is in the names of tests, which differ from process to process
+    # Without mtime=0 the names of tests hold the time and differ between the processes that share the tests.
+    return gzip.compress(header + array.tobytes(), mtime=0)
 
 
 class Fetched:
