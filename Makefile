@@ -38,8 +38,8 @@ $(LOWEST)/.ready: requirements-lowest.lock
 OF_LOWEST := PYTHONPATH=$(CURDIR) $(LOWEST)/bin/python -m pytest -q -n logical --maxprocesses 8 --dist worksteal
 
 test-lowest: $(LOWEST)/.ready
-	$(OF_LOWEST) tests/test_packaging.py tests/test_common.py tests/base tests/_engine/test_training.py -k "OCSVM or ConOCC or FAnoGAN or TEND"
-	$(OF_LOWEST) tests/datasets tests/plotting tests/preprocessing tests/model_selection tests/svm/test_ocsvm.py
+	$(OF_LOWEST) tests/test_common.py tests/base tests/_engine/test_training.py -k "OCSVM or ConOCC or FAnoGAN or TEND"
+	$(OF_LOWEST) tests/test_packaging.py tests/datasets tests/plotting tests/preprocessing tests/model_selection tests/svm/test_ocsvm.py
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m "slow and not gpu"

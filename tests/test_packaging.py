@@ -1,4 +1,4 @@
-"""What pyproject.toml promises: the lowest versions that are tested are those it allows, and one place has the version."""
+"""pyproject.toml: the lowest versions that are tested are those it allows, and one place has the version."""
 
 import re
 import tomllib
