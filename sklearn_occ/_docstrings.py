@@ -63,6 +63,10 @@ precision : {"float32", "bfloat16"}, default="float32"
 compile : bool, default=False
     Whether `torch.compile` makes the training step, which takes it tens of seconds and a C++ compiler. A network
     that draws random numbers or holds layers of a user's own runs without, and `verbose` says so.
+capture : {"auto", True, False}, default="auto"
+    Whether training steps are recorded as CUDA graphs and replayed, which saves the host's work. "auto": if they can
+    be; `verbose` says why not. True: with a warning if they cannot. The first replays are compared with steps that
+    run: if they differ or fail, a warning says so and all steps run.
 verbose : int, default=0
     1 prints the losses of each epoch.
 warm_start : bool, default=False

@@ -97,14 +97,24 @@ def network_in(occ):
 
 
 class CtrlC(Callback):
-    """Press Ctrl-C when the given epoch begins."""
+    """Press Ctrl-C when the network first runs in the given epoch, so not inside this callback."""
 
     def __init__(self, epoch):
         self.epoch = epoch
 
     def on_epoch_begin(self, net, **kwargs):
         if len(net.history) == self.epoch:
-            signal.raise_signal(signal.SIGINT)
+
+            def press(module, inputs):
+                hook.remove()
+                signal.raise_signal(signal.SIGINT)
+
+            hook = net.module_.register_forward_pre_hook(press)
+
+
+def loss_of(criterion, player, module, *drawn):
+    """Loss of one player's turn on what was drawn for it."""
+    return criterion(module(*drawn, player=player), drawn[0], player=player)
 
 
 @pytest.fixture(params=list(QUICK))

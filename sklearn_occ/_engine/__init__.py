@@ -6,8 +6,9 @@ from .estimators._codes import BaseCodes, DecodingMixin, EncodingMixin
 from .estimators._deep import BaseDeepOneClass
 from .estimators._rows import BaseRowMaker, ReconstructingMixin
 from .nets._adversarial import AdversarialNet
+from .nets._callbacks import LAST_STAGE
 from .nets._drawing import DrawingNet
-from .nets._net import LAST_STAGE, OneClassNet
+from .nets._net import OneClassNet
 from .rows._batches import ResidentBatches, as_network_input
 from .rows._statistics import (
     LEAST_DISTINCT,

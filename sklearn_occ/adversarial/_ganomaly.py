@@ -160,6 +160,7 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
         device="auto",
         precision="float32",
         compile=False,
+        capture="auto",
         verbose=0,
         warm_start=False,
         checkpoint=None,
@@ -184,6 +185,7 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
             device=device,
             precision=precision,
             compile=compile,
+            capture=capture,
             verbose=verbose,
             warm_start=warm_start,
             checkpoint=checkpoint,
@@ -241,14 +243,11 @@ class RecodingLoss(FirstVariance):
         """Return the rows of a turn; nothing is random."""
         return (x,)
 
-    def loss_of(self, player, module, x):
+    def forward(self, outputs, x, *, player):
         """Loss of the discriminator, a scalar, or the three terms of the generator's, (3,)."""
         if player == "discriminator":
-            with torch.no_grad():
-                made = keeping_statistics(module.generator, x)[0]
-            return judgement_loss(module.discriminator(x.clone())[1], module.discriminator(made)[1])
-        made, code, recode = module.generator(x)
-        of_rows, of_made = (keeping_statistics(module.discriminator.features, rows.clone()) for rows in (x, made))
+            return judgement_loss(*outputs)
+        (made, code, recode), of_made, of_rows = outputs
         return torch.stack(
             [
                 self.feature_weight * mse_loss(of_made, of_rows),

@@ -3,7 +3,7 @@
 import torch
 
 from .._engine import LAST_STAGE
-from ..nn import ScoreOfParts, gradient_penalty, keeping_statistics, row_error, send
+from ..nn import ScoreOfParts, row_error, send
 from ._made_variance import FirstVariance
 
 
@@ -45,19 +45,15 @@ class WassersteinLoss(ScoreOfParts, FirstVariance):
         shares = torch.rand(len(x), *[1] * (x.ndim - 1), generator=generator)
         return x, send(self.random_codes(len(x), generator), x.device), send(shares, x.device)
 
-    def loss_of(self, player, module, x, codes, shares):
+    def forward(self, outputs, x, *, player):
         """Loss of the generator, a scalar, or the two terms of the critic's or of the encoder's, (2,)."""
         if player == "encoder":
-            parts = self.parts(module(x), x)
+            parts = self.parts(outputs, x)
             return torch.stack([-parts["reconstruction"].mean(), -self.feature_weight * parts["feature"].mean()])
         if player == "generator":
-            return -keeping_statistics(module.discriminator, module.made(codes))[1].mean()
-        with torch.no_grad():
-            made = module.made(codes, keeps_statistics=True)
-        mixed = shares * x + (1 - shares) * made
-        with torch.autocast(x.device.type, enabled=False):
-            penalty = gradient_penalty(lambda rows: keeping_statistics(module.discriminator, rows)[1], mixed)
-        distance = module.discriminator(made)[1].mean() - module.discriminator(x.clone())[1].mean()
+            return -outputs.mean()
+        of_made, of_rows, penalty = outputs
+        distance = of_made.mean() - of_rows.mean()
         return torch.stack([distance.to(penalty.dtype), self.penalty_weight * penalty])
 
     def part(self, name, outputs, x):

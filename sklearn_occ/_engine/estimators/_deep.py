@@ -15,12 +15,13 @@ from skorch.callbacks import Callback
 from ..._device import available_device
 from ..._warning import warn
 from ...base._one_class import BaseOneClass, finite
+from .._processes import is_main, processes_of
 from .._seeding import RandomStream
+from ..nets._callbacks import LAST_STAGE
 from ..nets._checkpoint import FitCheckpoint, identity_of_fit
-from ..nets._net import LAST_STAGE, OneClassNet
+from ..nets._net import OneClassNet
 from ..rows._streaming import placed
 from ..steps._adam import FusedAdam
-from ..steps._processes import is_main, processes_of
 
 OPTIMIZERS = {
     "adam": (FusedAdam, {}),
@@ -30,7 +31,7 @@ OPTIMIZERS = {
 }
 _BLOCK_VALUES = {"cpu": 2**17, "cuda": 2**20}  # values of X in one block of scoring: a CPU's cache, a GPU's many cores
 _COMPARED_ROWS = 1000  # between processes that should train on the same
-_NOT_THE_MODEL = {"checkpoint", "contamination", "device", "threshold_data", "verbose", "warm_start"}
+_NOT_THE_MODEL = {"capture", "checkpoint", "contamination", "device", "threshold_data", "verbose", "warm_start"}
 
 
 class BaseDeepOneClass(BaseOneClass):
@@ -55,6 +56,7 @@ class BaseDeepOneClass(BaseOneClass):
         "device": [str, torch.device, HasMethods(["prepare", "reduce"])],  # the last is an accelerate.Accelerator
         "precision": [StrOptions({"float32", "bfloat16"})],
         "compile": ["boolean"],
+        "capture": [StrOptions({"auto"}), "boolean"],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
         "checkpoint": [str, Path, None],
@@ -80,6 +82,7 @@ class BaseDeepOneClass(BaseOneClass):
         device,
         precision,
         compile,
+        capture,
         random_state,
         verbose,
         warm_start,
@@ -98,6 +101,7 @@ class BaseDeepOneClass(BaseOneClass):
         self.device = device
         self.precision = precision
         self.compile = compile
+        self.capture = capture
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
@@ -174,14 +178,14 @@ class BaseDeepOneClass(BaseOneClass):
             net = self._make_net([checkpoint] if checkpoint and is_main(self.device) else [])
             if checkpoint:
                 checkpoint.restore(net)
-        if net.processes.n_processes > 1:
+        if net.processes is not None:
             net.processes.agree(self._identity_of_start(net, X, X_valid))
         self._epochs_before = net.epochs_.get(LAST_STAGE, 0)
         return net
 
     def _end(self, net, X):
         """Keep the trained net."""
-        if net.processes.n_processes > 1:
+        if net.processes is not None:
             if net.interrupted_:
                 raise KeyboardInterrupt("the processes that train one net were interrupted at different steps.")
             net.processes.wait()  # for the one that writes the checkpoint
@@ -215,6 +219,7 @@ class BaseDeepOneClass(BaseOneClass):
             seed=self._seed,
             precision=self.precision,
             compiles=self.compile,
+            capture=self.capture,
             processes=processes,
             stage_optimizers=self._stage_optimizers(),
             optimizer=optimizer,
