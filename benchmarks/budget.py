@@ -1,0 +1,246 @@
+"""Accuracy against the number of optimizer steps and the width of the network: what the defaults were chosen by.
+
+    python benchmarks/budget.py
+    python benchmarks/budget.py --data digits table --methods ConOCC CAE
+    python benchmarks/budget.py --cost                         # seconds of a step at 64 x 64 pixels, by width
+    python benchmarks/budget.py --table-only
+
+pneumoniamnist (28 x 28) trains on the 1214 normal training images and reports the AUC of the validation images; its
+test images are not used. digits is one-vs-rest for each of --classes, 8 x 8, split by the class; table is the same as
+64 standardised features. A method of one stage is fitted once and goes on from budget to budget (`warm_start`); the
+others are fitted for each budget, with as many steps in the stage before as `STAGES` says. Rows of a step, learning
+rate and the width are those of the cell; everything that counts in epochs follows from its steps.
+"""
+
+import argparse
+import os
+import sys
+import time
+from itertools import product
+from pathlib import Path
+
+import _cells
+import numpy as np
+from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import StandardScaler
+
+import sklearn_occ
+from sklearn_occ.datasets import fetch_pneumoniamnist, load_one_class_digits
+
+DATA = ("pneumoniamnist", "digits", "table")
+STEPS = (100, 300, 1000, 3000)
+STAGES = {  # of two: the share of the steps that the stage before the last one has
+    "DeepSVDD": ("pretrain_epochs", 0.5),
+    "TEND": ("pretrain_epochs", 1.0),
+    "FAnoGAN": ("pretrain_epochs", 1.0),
+    "CVAD": ("pretrain_epochs", 4.0),
+    "IntraClassSplitting": ("pretrain_epochs", 1.0),
+}
+METHODS = {  # by name: class, learning rate, batch size, widths, parameters
+    "ConOCC": ("ConOCC", 1e-3, 128, (16, 8), {}),
+    "ConOCC, T a quarter": ("ConOCC", 1e-3, 128, (16,), {"periods": 4}),
+    "ConOCC, T a half": ("ConOCC", 1e-3, 128, (16,), {"periods": 2}),
+    "CAE": ("CAE", 1e-3, 128, (16, 8, 32), {}),
+    "CAE, lr 1e-4": ("CAE", 1e-4, 128, (16,), {}),
+    "SAE": ("SAE", 1e-3, 128, (16, 8), {}),
+    "VAE": ("VAE", 1e-3, 64, (16, 8), {}),
+    "DenoisingAutoencoder": ("DenoisingAutoencoder", 2e-3, 32, (8,), {}),
+    "PatchAutoencoder": ("PatchAutoencoder", 1e-3, 200, (8, 2), {}),
+    "DeepSVDD": ("DeepSVDD", 1e-4, 128, (16, 8), {}),
+    "DeepSVDD, lr 1e-3": ("DeepSVDD", 1e-3, 128, (16,), {}),
+    "DAGMM": ("DAGMM", 1e-3, 128, (16, 8), {}),
+    "TEND": ("TEND", 1e-3, 32, (16, 8), {}),
+    "GANomaly": ("GANomaly", 2e-4, 64, (16, 8), {}),
+    "GANomaly, lr 1e-3": ("GANomaly", 1e-3, 64, (16,), {}),
+    "FAnoGAN": ("FAnoGAN", 1e-3, 64, (16, 8), {}),
+    "CVAD": ("CVAD", 1e-3, 64, (16, 8), {}),
+    "CascadeVAE": ("CascadeVAE", 1e-3, 64, (16, 8), {}),
+    "IntraClassSplitting": ("IntraClassSplitting", 1e-3, 64, (16, 8), {}),
+    "AnoGAN": ("AnoGAN", 1e-3, 128, (16, 8), {"n_restarts": 1, "search_steps": 20}),
+}
+PERIODS = 16  # of ConOCC in a fit, as 1000 epochs with updates every 60 have
+WARM_UP = 0.1  # of TEND's epochs, as 10 of 100
+ALL_STEPS = ("ConOCC", "CAE", "SAE", "PatchAutoencoder", "DeepSVDD")  # the others have 1000, which cost more
+
+
+def load(cell):
+    """Training rows, rows to judge and their labels."""
+    if cell["data"] == "pneumoniamnist":
+        data = fetch_pneumoniamnist()
+        return data.X_train, data.X_val, data.y_val
+    data = load_one_class_digits(cell["class"], random_state=cell["class"])
+    if cell["data"] == "digits":
+        return data.X_train, data.X_test, data.y_test
+    scaler = StandardScaler().fit(data.X_train.reshape(len(data.X_train), -1))
+    return *(scaler.transform(X.reshape(len(X), -1)) for X in (data.X_train, data.X_test)), data.y_test
+
+
+def epochs_of(steps, n_rows, batch_size):
+    return max(1, round(steps / -(-n_rows // batch_size)))
+
+
+def estimator_of(cell, n_rows, steps):
+    """The unfitted detector for so many steps of its last stage."""
+    name, lr, batch_size, _, params = METHODS[cell["method"]]
+    params = dict(params)
+    epochs = epochs_of(steps, n_rows, batch_size)
+    periods = params.pop("periods", PERIODS)
+    if name == "ConOCC":
+        params["update_interval"] = max(1, epochs // periods)
+    if name in STAGES:
+        parameter, share = STAGES[name]
+        params[parameter] = epochs_of(share * steps, n_rows, batch_size)
+    if name == "TEND":
+        params["warm_up_epochs"] = max(1, round(WARM_UP * epochs))
+    return getattr(sklearn_occ, name)(
+        **params,
+        lr=lr,
+        batch_size=batch_size,
+        max_epochs=epochs,
+        channels=cell["channels"] or 16,
+        random_state=cell["seed"],
+        device="cpu",
+        verbose=0,
+    )
+
+
+def compute(cell, checkpoint):
+    X_train, X, y = load(cell)
+    aucs, seconds, trained, done = {}, {}, 0.0, None
+    goes_on = METHODS[cell["method"]][0] not in (*STAGES, "ConOCC")
+    for steps in cell["steps"]:
+        occ = estimator_of(cell, len(X_train), steps)
+        if goes_on:
+            epochs = occ.max_epochs
+            occ = occ.set_params(warm_start=True) if done is None else done
+            occ.set_params(max_epochs=epochs - (0 if done is None else len(occ.history_)))
+            done = occ
+        started = time.perf_counter()
+        occ.fit(X_train)
+        trained = time.perf_counter() - started + (trained if goes_on else 0)
+        if occ.net_.interrupted_:
+            raise KeyboardInterrupt
+        aucs[str(steps)], seconds[str(steps)] = float(roc_auc_score(y == 1, occ.score_samples(X))), trained
+    return {"figures": aucs, "fit_seconds": seconds, "load": os.getloadavg()[0]}
+
+
+def cells_of(args, data, method, channels):
+    """One for each seed and class; a table has no width."""
+    steps = list(STEPS if METHODS[method][0] in ALL_STEPS or data != "pneumoniamnist" else STEPS[:-1])
+    seeds = range(args.seeds) if data == "pneumoniamnist" else (0,)
+    return [
+        {
+            "experiment": "budget",
+            "data": data,
+            **({} if majority is None else {"class": majority}),
+            "method": method,
+            "channels": channels,
+            "seed": seed,
+            "steps": steps,
+        }
+        for seed in seeds
+        for majority in ((None,) if data == "pneumoniamnist" else args.classes)
+    ]
+
+
+def widths_of(data, method, **_):
+    return (None,) if data == "table" else METHODS[method][3]
+
+
+def all_cells(args):
+    """First seeds and widths first, so that a run that is stopped has rows of many methods."""
+    cells = [
+        cell
+        for method in args.methods
+        for data in args.data
+        for channels in widths_of(data, method)
+        for cell in cells_of(args, data, method, channels)
+    ]
+    return sorted(cells, key=lambda cell: (cell["seed"], widths_of(**cell).index(cell["channels"])))
+
+
+def show(args):
+    for data in args.data:
+        over = f"{args.seeds} seeds" if data == "pneumoniamnist" else f"the digits {', '.join(map(str, args.classes))}"
+        print(f"\n{data}: AUC (%) after so many steps, mean over {over}")
+        rows = []
+        for method in args.methods:
+            for channels in widths_of(data, method):
+                cells = cells_of(args, data, method, channels)
+                found = [_cells.read(cell, args.output) for cell in cells]
+                found = [item for item in found if item and not item["failure"]]
+                if not found:
+                    continue
+                means = [
+                    f"{100 * np.mean([item['figures'][str(steps)] for item in found]):.1f}"
+                    if str(steps) in found[0]["figures"]
+                    else "-"
+                    for steps in STEPS
+                ]
+                last = max(map(int, found[0]["fit_seconds"]))
+                cost = np.mean([item["fit_seconds"][str(last)] / last for item in found])
+                rows.append([method, channels or "-", *means, f"{1000 * cost:.1f}"])
+        _cells.print_table(["method", "channels", *STEPS, "ms a step"], rows)
+    cells = all_cells(args)
+    _cells.missing(cells, args.output)
+    print(f"\nComputed with: {_cells.machines(cells, args.output)}")
+
+
+def show_cost(args):
+    """Time a few steps at 64 x 64 pixels, by method and width, in units of CAE's of 8 channels."""
+    images = np.random.default_rng(0).integers(0, 256, (args.cost_rows, 64, 64), dtype=np.uint8)
+    rows, unit = [], None
+    for method, channels in product(args.methods, (16, 8, 32)):
+        name = METHODS[method][0]
+        if "," in method or (unit is not None and channels not in METHODS[method][3]):
+            continue
+        cell = {"method": method, "channels": channels, "seed": 0}
+        occ = estimator_of(cell, len(images), 1)
+        first = {STAGES[name][0]: 2} if name in STAGES else {}
+        occ.set_params(max_epochs=2, **first).fit(images)
+        durations = occ.history_[:, "dur"]
+        batches = -(-len(images) // occ.batch_size)
+        last = min(durations[-2:]) / batches
+        before = min(durations[:2]) / batches if first else None
+        unit = unit or last
+        rows.append(
+            [
+                method,
+                channels,
+                occ.batch_size,
+                f"{1000 * last:.0f}",
+                f"{last / unit:.2f}",
+                f"{before / unit:.2f}" if before else "-",
+            ]
+        )
+        print(rows[-1], flush=True)
+    print(f"\n64 x 64 pixels, load {os.getloadavg()[0]:.2f}")
+    _cells.print_table(["method", "channels", "rows", "ms a step", "by CAE's of 8", "of the stage before"], rows)
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--seeds", type=int, default=2, help="of pneumoniamnist")
+    parser.add_argument("--classes", nargs="+", type=int, default=[3, 8], help="of digits and table")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--output", type=Path, default=Path("results/budget"))
+    parser.add_argument("--cost", action="store_true", help="time steps at 64 x 64 pixels instead")
+    parser.add_argument("--cost-rows", type=int, default=256)
+    parser.add_argument("--table-only", action="store_true", help="compute nothing")
+    return parser.parse_args()
+
+
+def main():
+    args = parse()
+    if args.cost:
+        show_cost(args)
+        return
+    n_errors = 0 if args.table_only else _cells.run(all_cells(args), compute, args.output, args.jobs)
+    show(args)
+    sys.exit(bool(n_errors))
+
+
+if __name__ == "__main__":
+    main()
