@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := sklearn_occ tests examples benchmarks
+LOWEST := .venv-lowest
+SOURCES := sklearn_occ tests examples benchmarks docs
 
 # Real data for the tests that use it; they are skipped where it is absent.
 SKLEARN_OCC_DATA ?= $(wildcard $(CURDIR)/../shared/data)
@@ -11,7 +12,7 @@ ifneq ($(SKLEARN_OCC_DATA),)
 export SKLEARN_OCC_DATA
 endif
 
-.PHONY: setup demo test test-slow test-gpu bench-gpu lint format lock clean
+.PHONY: setup demo test test-lowest test-slow test-gpu bench-gpu lint format parameters lock clean
 
 setup: $(READY)
 
@@ -27,6 +28,18 @@ demo: $(READY)
 # One process for each core; each uses one thread.
 test: $(READY)
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal
+
+# The lowest versions that pyproject.toml allows: the contract on a few methods, and what hangs on a package's version.
+$(LOWEST)/.ready: requirements-lowest.lock
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-lowest.lock
+	touch $@
+
+OF_LOWEST := PYTHONPATH=$(CURDIR) $(LOWEST)/bin/python -m pytest -q -n logical --maxprocesses 8 --dist worksteal
+
+test-lowest: $(LOWEST)/.ready
+	$(OF_LOWEST) tests/test_common.py tests/base tests/_engine/test_training.py -k "OCSVM or ConOCC or FAnoGAN or TEND"
+	$(OF_LOWEST) tests/test_packaging.py tests/datasets tests/plotting tests/preprocessing tests/model_selection tests/svm/test_ocsvm.py
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m "slow and not gpu"
@@ -45,6 +58,10 @@ format: $(READY)
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
+# The page of all parameters, from the signatures.
+parameters: $(READY)
+	$(BIN)/python docs/make_parameters.py
+
 # Pin anew: the newest versions that fit pyproject.toml, beside torch 2.13.0.
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
@@ -54,4 +71,4 @@ lock:
 	rm -rf $(VENV)-lock
 
 clean:
-	rm -rf $(VENV) results
+	rm -rf $(VENV) $(LOWEST) results

@@ -14,32 +14,22 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-import sklearn_occ
-from sklearn_occ.comparison._methods import network_of
+from sklearn_occ import _detectors
+from sklearn_occ._detectors import PAPER_NAMES, all_detectors, has_parameter
+from sklearn_occ.comparison._methods import METHODS, network_of
 from sklearn_occ.metrics import aupr_score
 from sklearn_occ.pipelines._baselines import BASELINES
 
 PAPER = ("OCSVM", "C-OCSVM", "DAGMM", "D-SVDD", "AnoGAN", "SAE", "CAE", "ConOCC")  # in the order of its table 2
-OURS = (
-    *PAPER,
-    "PCAReconstruction",
-    "AEGMM",
-    "VAE",
-    "CascadeVAE",
-    "CVAD",
-    "TEND",
-    "ICS",
-    "GANomaly",
-    "FAnoGAN",
-    "DenoisingAutoencoder",
-)
+_SPELLED = {ours: name for name, ours in PAPER_NAMES.items()}
+_CLASSES = {_SPELLED.get(name, name): all_detectors()[name] for name in METHODS if name not in BASELINES}
+OURS = (*PAPER, *(name for name in _CLASSES if name not in PAPER))
 SCIKIT_LEARN = ("OneClassSVM", "IsolationForest", "LocalOutlierFactor")
 PYOD = ("PyOD AutoEncoder", "PyOD DeepSVDD", "PyOD AnoGAN")
 PEERS = ("HOG-OCSVM", "FineHOG-OCSVM", *SCIKIT_LEARN, *PYOD)
 
 FIGURES = ("auc", "aupr_majority", "aupr_minority")
 
-_CLASSES = {"C-OCSVM": "COCSVM", "D-SVDD": "DeepSVDD", "ICS": "IntraClassSplitting"}
 SETTINGS = {  # published ones by name, and what differs from them
     "OCSVM": ("conocc", {}),
     "C-OCSVM": ("conocc", {}),
@@ -57,15 +47,12 @@ SETTINGS = {  # published ones by name, and what differs from them
     "GANomaly": ("ganomaly", {"n_components": None}),
     "FAnoGAN": ("schlegl", {"n_components": None, "pretrain_lr": 1e-3, "lr": 1e-3}),  # whose rates have lower AUCs
 }
-OWN = {"DenoisingAutoencoder": {"noise_level": 0.6, "channels": 8, "lr": 2e-3, "batch_size": 32}}  # not published
-
-_TWO_STAGES = ("D-SVDD", "FAnoGAN", "CVAD", "TEND", "ICS")
-_WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction", *BASELINES, *SCIKIT_LEARN}
+OWN = {"DenoisingAutoencoder": {"noise_std": 0.6, "channels": 8, "lr": 2e-3, "batch_size": 32}}  # not published
 
 
 def has_network(name):
     """Whether epochs and device matter to the method."""
-    return name not in _WITHOUT_NETWORK
+    return name in PYOD or (name in _CLASSES and _detectors.has_network(_CLASSES[name]))
 
 
 def has_channels(name, kind):
@@ -79,7 +66,7 @@ def params_on(device, name, epochs):
     Networks with a stage before the last one have as many epochs in either, as D-SVDD has by its authors; on the CPU
     AnoGAN's search has 100 steps from one start, not 500 from two.
     """
-    if name in _TWO_STAGES:
+    if name in _CLASSES and has_parameter(_CLASSES[name], "pretrain_epochs"):
         return {"pretrain_epochs": epochs}
     return {"search_steps": 100, "n_restarts": 1} if name == "AnoGAN" and device == "cpu" else {}
 
@@ -138,14 +125,14 @@ def make(name, *, seed, epochs, channels, device, kind, n_features, checkpoint=N
     network = {"max_epochs": epochs, "device": device, "checkpoint": checkpoint}
     if kind == "images":
         network["channels"] = channels
-    if name in ("C-OCSVM", "AEGMM"):
+    if has_parameter(_CLASSES[name], "autoencoder"):
         return _published(name, autoencoder=_published("CAE", **network), random_state=seed, **params)
     return _published(name, random_state=seed, **network, **params)
 
 
 def _published(name, **params):
     """The detector of `SETTINGS`, or of `OWN`, with these parameters."""
-    detector = getattr(sklearn_occ, _CLASSES.get(name, name))
+    detector = _CLASSES[name]
     if name not in SETTINGS:
         return detector(**OWN.get(name, {})).set_params(**params)
     setting, differing = SETTINGS[name]

@@ -95,7 +95,7 @@ def compute(cell, checkpoint):
     if cell["experiment"] == "codes":
         arrays = {"codes": detector.transform(X_train)}
         if cell["method"] == "ConOCC":
-            arrays["mu"] = detector.mu_
+            arrays["mu"] = detector.center_
         spread = float(arrays["codes"].astype(np.float64).var(axis=0).sum())
         return {**result, "figures": {"spread": spread}, "arrays": arrays}
     arrays = {"scores": scores, "y_test": y_test}
@@ -248,12 +248,12 @@ def draw_codes(args, cells, about):
         arrays = _cells.read_arrays(cell, args.output)
         display = CodeMapDisplay.from_codes(
             arrays["codes"],
-            centre=arrays.get("mu"),
+            center=arrays.get("mu"),
             method="tsne",
             random_state=0,
             ax=ax,
             majority_kw={"label": "training image"},
-            centre_kw={"label": "centre mu"},
+            center_kw={"label": "centre mu"},
             legend_kw={"fontsize": 12},
         )
         display.ax_.set_title(name, fontsize=14, pad=28)

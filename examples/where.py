@@ -28,7 +28,7 @@ def main(picture=None, epochs=3):
         occ = PatchDetector(scorer, patch_size=32, stride=8, n_patches=2000, min_foreground=1.0, random_state=0)
         (anomaly_map,) = occ.fit(normal).anomaly_map([image], smoothing=2)
         print(f"{type(scorer).__name__}: pixel AUROC {pixel_roc_auc_score([mask], [anomaly_map]):.3f}")
-    regions = occ.find_regions([image], n_regions=5, share=0.005, smoothing=2)
+    regions = occ.find_regions([image], n_regions=5, top_fraction=0.005, smoothing=2)
     print(regions.round(5).to_string(index=False))
 
     if picture:

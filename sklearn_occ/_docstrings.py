@@ -17,6 +17,9 @@ image_shape : tuple (H, W) or (C, H, W), default=None
 random_state : int, RandomState or None, default=None
     An int gives the same scores bit for bit on the same machine with the same number of threads. None draws
     one seed from NumPy's global generator.""",
+    "verbose of what is inside": """\
+verbose : int, default=0
+    Handed to each detector inside whose own `verbose` has its default; one that was set there stays.""",
     "encoder and decoder": """\
 encoder : torch.nn.Module or callable, default=None
     A module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a factory
@@ -59,6 +62,10 @@ precision : {"float32", "bfloat16"}, default="float32"
 compile : bool, default=False
     Whether `torch.compile` makes the training step, which takes it tens of seconds and a C++ compiler. A network
     that draws random numbers or holds layers of a user's own runs without, and `verbose` says so.
+capture : {"auto", True, False}, default="auto"
+    Whether training steps are recorded as CUDA graphs and replayed, which saves the host's work. "auto": if they can
+    be; `verbose` says why not. True: with a warning if they cannot. The first replays are compared with steps that
+    run: if they differ or fail, a warning says so and all steps run.
 verbose : int or "auto", default="auto"
     "auto" shows epoch, loss and the time left on one line of stderr, if that is a terminal or belongs to a notebook, in
     the main thread of the main process alone. 0 is silent, 1 prints the losses of each epoch. No score depends on it.

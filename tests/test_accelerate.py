@@ -22,7 +22,7 @@ from two_processes import (
     refitted,
 )
 
-from sklearn_occ._engine.steps._processes import processes_of
+from sklearn_occ._engine._processes import processes_of
 
 NOT_AS_ONE = ["DAGMM", "IntraClassSplitting"]  # whose mixture, whose pairs are those of the rows in one process
 SGD = {"optimizer": "sgd", "lr": 1e-3}

@@ -3,12 +3,13 @@
 from ._seeding import RandomStream
 from .estimators._autoencoder import BaseAutoencoder, BaseReconstruction
 from .estimators._budget import Steps, epochs_or_auto, share_of_epochs
-from .estimators._codes import BaseCodes, DecodingMixin, EncodingMixin
+from .estimators._codes import BaseCodes
 from .estimators._deep import BaseDeepOneClass
-from .estimators._rows import BaseRowMaker, ReconstructingMixin
+from .estimators._rows import BaseRowMaker
 from .nets._adversarial import AdversarialNet
+from .nets._callbacks import LAST_STAGE
 from .nets._drawing import DrawingNet
-from .nets._net import LAST_STAGE, OneClassNet
+from .nets._net import OneClassNet
 from .rows._batches import ResidentBatches, as_network_input
 from .rows._statistics import (
     LEAST_DISTINCT,
@@ -31,14 +32,11 @@ __all__ = [
     "BaseDeepOneClass",
     "BaseReconstruction",
     "BaseRowMaker",
-    "DecodingMixin",
     "DrawingNet",
-    "EncodingMixin",
     "FusedAdam",
     "HostRows",
     "OneClassNet",
     "RandomStream",
-    "ReconstructingMixin",
     "ResidentBatches",
     "Steps",
     "all_codes",

@@ -5,7 +5,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .._engine import LAST_STAGE
 from ..nn import send
-from ._made_variance import FirstVariance
+from ._base import FirstVariance
 
 
 class AdversarialLoss(FirstVariance):
@@ -44,13 +44,11 @@ class AdversarialLoss(FirstVariance):
             )
         return changed, codes
 
-    def loss_of(self, player, module, x, codes):
+    def forward(self, logits, x, *, player):
         """Loss of one player, a scalar."""
         if player == "generator":
-            judged = module.discriminator(module.made(codes))[1]
-            return binary_cross_entropy_with_logits(judged, torch.ones_like(judged))
-        real, made = module.discriminator(x)[1], module.discriminator(module.made(codes).detach())[1]
-        return judgement_loss(real, made)
+            return binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
+        return judgement_loss(*logits)
 
 
 def judgement_loss(real, made):

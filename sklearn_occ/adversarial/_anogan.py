@@ -4,9 +4,9 @@ import sys
 import time
 from numbers import Integral, Real
 
+import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
 from .._engine import RandomStream, Steps
@@ -26,16 +26,18 @@ class AnoGAN(BaseGenerative):
 
     ::
 
-        residual(x, z)       = mean_j |x_j - G(z)_j|
-        discrimination(x, z) = mean_k |f(x)_k - f(G(z))_k|
-        loss(x, z)           = (1 - feature_weight) residual(x, z) + feature_weight discrimination(x, z)
-        z*(x)                = the code with the lowest loss that the search meets
+        r(x, z)    = mean_j |x_j - G(z)_j|                      the paper's residual loss
+        d(x, z)    = mean_k |f(x)_k - f(G(z))_k|                its discrimination loss
+        loss(x, z) = (1 - feature_share) r(x, z) + feature_share d(x, z)
+        z*(x)      = the code with the lowest loss that the search meets
 
     f are the features of the discriminator, its last feature map. Scores, all at most 0::
 
-        "sum"              -loss(x, z*)
-        "residual"         -residual(x, z*)            in units of X
-        "discrimination"   -discrimination(x, z*)      in units of the features
+        "reconstruction"   -r(x, z*)       in units of X
+        "feature"          -d(x, z*)       in units of the features
+        "sum"              -loss(x, z*)    (1 - feature_share) reconstruction + feature_share feature
+
+    `score_parts` gives the first two.
 
     Training alternates: on each batch the discriminator makes a step that lowers `-mean log D(x) - mean log(1 -
     D(G(z)))`, then the generator one that lowers `-mean log D(G(z))`, z uniform in the cube [-1, 1]^n_components. The
@@ -54,9 +56,9 @@ class AnoGAN(BaseGenerative):
         Steps of the search; 0 takes the best of the starts.
     search_lr : float, default=0.05
         Learning rate of the search, in units of the code, whose coordinates lie in [-1, 1].
-    feature_weight : float in [0, 1], default=0.1
-        Weight of the discrimination loss (lambda in the paper).
-    score_function : {"sum", "residual", "discrimination"}, default="sum"
+    feature_share : float in [0, 1], default=0.1
+        Share of the features in the loss of the search (lambda in the paper).
+    score_function : {"sum", "reconstruction", "feature"}, default="sum"
         See above; the search lowers the sum in any case.
     augment : {"auto", "shift", "shift-flip", None} or callable, default="auto"
         Change of the training rows before each step. "shift": by whole pixels, up to 5 % of each side but at least
@@ -112,7 +114,7 @@ class AnoGAN(BaseGenerative):
     The search works on blocks of a fixed number of rows (a power of 2, at most 128 on the CPU), the last one padded, so
     that a single row costs as much as a block. `fit` searches all calibration rows once more after training; with
     `checkpoint` a Ctrl-C there does not lose the training, and `verbose` counts the rows. `n_restarts`, `search_steps`,
-    `search_lr`, `feature_weight` and `score_function` are read when rows are scored; after a change of one of them the
+    `search_lr`, `feature_share` and `score_function` are read when rows are scored; after a change of one of them the
     threshold is still that of the old score until `fit` is called again.
 
     `history_` has `train_discriminator_loss` and `train_generator_loss` besides their sum `train_loss`. None of them
@@ -142,19 +144,19 @@ class AnoGAN(BaseGenerative):
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "search_steps": [Interval(Integral, 0, None, closed="left")],
         "search_lr": [Interval(Real, 0, None, closed="neither")],
-        "feature_weight": [Interval(Real, 0, 1, closed="both")],
-        "score_function": [StrOptions({"sum", "residual", "discrimination"})],
+        "feature_share": [Interval(Real, 0, 1, closed="both")],
+        "score_function": [StrOptions({"sum", "reconstruction", "feature"})],
         "augment": [StrOptions({"auto", *AUGMENTATIONS}), callable, None],
     }
     _adam_betas = (0.5, 0.999)
     _budgets = {"max_epochs": Steps(images=1000, table=1000)}
     from_paper = published(
         {
-            "schlegl": {"n_restarts": 1, "search_steps": 500, "feature_weight": 0.1, "augment": None, "lr": 2e-4},
+            "schlegl": {"n_restarts": 1, "search_steps": 500, "feature_share": 0.1, "augment": None, "lr": 2e-4},
             "conocc": {
                 "n_restarts": 2,
                 "search_steps": 500,
-                "feature_weight": 0.1,
+                "feature_share": 0.1,
                 "augment": "auto",
                 "channels": 64,
                 "lr": 1e-3,
@@ -163,11 +165,11 @@ class AnoGAN(BaseGenerative):
             },
         },
         departures="""Schlegl et al. ("schlegl"): patches of 64 x 64 pixels, the learning rate is that of Radford et
-        al., and
-        epochs and batches are left at the package's. "conocc" is the baseline of Gao et al., section 3.1, with data
-        augmentation and the batches, epochs and learning rate of ConOCC; that the search begins twice is ours. Losses
-        are means, not sums, codes are uniform, and kernels 3 x 3.""",
+        al., and epochs and batches are left at the package's. "conocc" is the baseline of Gao et al., section 3.1, with
+        data augmentation and the batches, epochs and learning rate of ConOCC; that the search begins twice is ours.
+        Losses are means, not sums, codes are uniform, and kernels 3 x 3.""",
     )
+    _score_has_parts = True
 
     def __init__(
         self,
@@ -175,7 +177,7 @@ class AnoGAN(BaseGenerative):
         n_restarts=2,
         search_steps=500,
         search_lr=0.05,
-        feature_weight=0.1,
+        feature_share=0.1,
         score_function="sum",
         augment="auto",
         generator=None,
@@ -197,6 +199,7 @@ class AnoGAN(BaseGenerative):
         device="auto",
         precision="float32",
         compile=False,
+        capture="auto",
         verbose="auto",
         warm_start=False,
         checkpoint=None,
@@ -221,6 +224,7 @@ class AnoGAN(BaseGenerative):
             device=device,
             precision=precision,
             compile=compile,
+            capture=capture,
             verbose=verbose,
             warm_start=warm_start,
             checkpoint=checkpoint,
@@ -228,28 +232,9 @@ class AnoGAN(BaseGenerative):
         self.n_restarts = n_restarts
         self.search_steps = search_steps
         self.search_lr = search_lr
-        self.feature_weight = feature_weight
+        self.feature_share = feature_share
         self.score_function = score_function
         self.augment = augment
-
-    def score_parts(self, X):
-        """The two losses of each row at the code that the search finds, lower = majority.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
-
-        Returns
-        -------
-        residual, discrimination : ndarray of shape (n,), float64
-            See the class docstring.
-        """
-        check_is_fitted(self)
-        parts = self._search(
-            self._read_X(X, reset=False), lambda found, x: torch.stack([found.residual, found.discrimination], 1)
-        )
-        return parts[:, 0], parts[:, 1]
 
     def _codes(self, rows):
         return self._search(rows, lambda found, x: found.code)
@@ -288,15 +273,19 @@ class AnoGAN(BaseGenerative):
     def _score_samples(self, X):
         return -self._search(X, lambda found, x: getattr(found, self.score_function))
 
+    def _score_parts(self, X):
+        found = -self._search(X, lambda found, x: torch.stack([found.reconstruction, found.feature], 1))
+        return dict(zip(("reconstruction", "feature"), np.ascontiguousarray(found.T), strict=True))
+
     def _search(self, X, read):
-        with RandomStream(self._seed).generator() as generator:
+        with RandomStream(self._fit_state.seed).generator() as generator:
             starts = random_codes(self.n_restarts, self.n_components_, generator)
         search = LatentSearch(
             self.net_.module_,
             starts.to(self.device_),
             n_steps=self.search_steps,
             lr=self.search_lr,
-            feature_weight=self.feature_weight,
+            feature_share=self.feature_share,
         )
         return self.net_.evaluate(
             X,

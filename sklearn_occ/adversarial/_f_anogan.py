@@ -2,16 +2,13 @@
 
 from numbers import Integral, Real
 
-import torch
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
-from .._engine import LAST_STAGE, EncodingMixin, FusedAdam, Steps, epochs_or_auto, reconstructed_variance
+from .._engine import LAST_STAGE, FusedAdam, Steps, epochs_or_auto, reconstructed_variance
 from ..base._published import published
 from ..nn import EncodedAdversarial, build_discriminator, build_encoder
-from ._base import BaseGenerative, paper_code_width
-from ._made_variance import FEW_STEPS, LEAST_RECONSTRUCTED, steps_of
+from ._base import FEW_STEPS, LEAST_RECONSTRUCTED, BaseGenerative, note_untrained, paper_code_width, steps_of
 from ._wasserstein_loss import WassersteinLoss
 
 _WIDEST_CODE = 128  # the paper's
@@ -19,16 +16,16 @@ _PAPER = {"feature_weight": 1.0, "penalty_weight": 10.0, "critic_steps": 5, "cha
 
 
 @with_shared_docs
-class FAnoGAN(EncodingMixin, BaseGenerative):
+class FAnoGAN(BaseGenerative):
     """Wasserstein generative adversarial network, and an encoder that finds the code of a row at once (f-AnoGAN).
 
     ::
 
-        residual(x)       = mean_j (x_j - G(E(x))_j)^2             squared units of X
-        discrimination(x) = mean_k (f(x)_k - f(G(E(x)))_k)^2       squared units of the features
-        score(x)          = -(residual(x) + feature_weight discrimination(x))        at most 0
+        reconstruction(x) = -mean_j (x_j - G(E(x))_j)^2             squared units of X; the paper's residual
+        feature(x)        = -mean_k (f(x)_k - f(G(E(x)))_k)^2       squared units of the features
+        score(x)          = reconstruction(x) + feature_weight feature(x), all at most 0
 
-    f are the features of the critic C, its last feature map. `score_parts` gives both parts.
+    f are the features of the critic C, its last feature map. `score_parts` gives both parts of the score.
 
     Training has two stages. First generator G and critic play, `pretrain_epochs` epochs: on each batch the critic
     makes `critic_steps` steps, with new codes for each, then the generator one::
@@ -36,13 +33,13 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         critic        mean C(G(z)) - mean C(x) + penalty_weight mean (||dC(y) / dy||_2 - 1)^2
         generator     -mean C(G(z))                 z from N(0, 1);  y = u x + (1 - u) G(z), u from U(0, 1) for each row
 
-    Then both are frozen, running means and variances included, and the encoder E is trained to lower the mean of
-    `residual + feature_weight discrimination` (izi_f in the paper). A step changes one network.
+    Then both are frozen, running means and variances included, and the encoder E is trained to raise the mean of
+    the score (izi_f in the paper). A step changes one network.
 
     Parameters
     ----------
     feature_weight : float, default=1.0
-        Weight of the discrimination in the encoder's loss and in the score, at least 0 (kappa in the paper); 0 is the
+        Weight of the features in the encoder's loss and in the score, at least 0 (kappa in the paper); 0 is the
         paper's izi.
     penalty_weight : float, default=10.0
         Weight of the gradient penalty, at least 0 (lambda in the paper).
@@ -51,11 +48,11 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
     pretrain_epochs : int or "auto", default="auto"
         Epochs of generator and critic, at least 1. "auto": as many as make {steps of pretrain_epochs} of the generator,
         at least 5.
-    pretrain_lr : float, default=1e-3
-        Learning rate of both, with Adam's betas (0, 0.9). The authors have 1e-4, and 5e-5 for `lr`: on the digits 0, 3,
-        5 and 8 the mean area under the ROC curve was then 80.2 after 100 and 100 epochs, 92.2 after 300 and 300, and
-        with 1e-3 in both stages 96.4 after 100 and 100; on PneumoniaMNIST's validation images 68.1 after 30 and 30, and
-        82.3 with 1e-3 (one seed, 16 channels).
+    pretrain_lr : float or None, default=1e-3
+        Learning rate of both, with Adam's betas (0, 0.9); None is `lr`. The authors have 1e-4, and 5e-5 for `lr`: on
+        the digits 0, 3, 5 and 8 the mean area under the ROC curve was then 80.2 after 100 and 100 epochs, 92.2 after
+        300 and 300, and with 1e-3 in both stages 96.4 after 100 and 100; on PneumoniaMNIST's validation images 68.1
+        after 30 and 30, and 82.3 with 1e-3 (one seed, 16 channels).
     encoder : torch.nn.Module or callable, default=None
         A module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a factory
         `encoder(shape, n_components)` that returns one. None: for images `nn.ConvEncoder`, for a table linear layers
@@ -115,7 +112,7 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
 
     Rows of `history_` have the terms that are lowered, weighted: in the first stage `train_wasserstein_loss` and
     `train_penalty_loss`, which add up to `train_discriminator_loss`, and `train_generator_loss`; in the second
-    `train_residual_loss` and `train_discrimination_loss`. Minus `train_wasserstein_loss` estimates the distance of made
+    `train_reconstruction_loss` and `train_feature_loss`. Minus `train_wasserstein_loss` estimates the distance of made
     rows from real ones; the other losses of the first stage have no level to reach.
 
     References
@@ -133,8 +130,8 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
     >>> from sklearn_occ.datasets import load_one_class_digits
     >>> digits = load_one_class_digits(majority=0)
     >>> occ = FAnoGAN(pretrain_epochs=20, max_epochs=20, channels=8, random_state=0).fit(digits.X_train)
-    >>> residual, discrimination = occ.score_parts(digits.X_test)
-    >>> bool(abs(occ.score_samples(digits.X_test) + residual + discrimination).max() < 1e-6)
+    >>> parts = occ.score_parts(digits.X_test)
+    >>> bool(abs(occ.score_samples(digits.X_test) - parts["reconstruction"] - parts["feature"]).max() < 1e-12)
     True
     """
 
@@ -144,9 +141,10 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         "penalty_weight": [Interval(Real, 0, None, closed="left")],
         "critic_steps": [Interval(Integral, 1, None, closed="left")],
         "pretrain_epochs": epochs_or_auto(),
-        "pretrain_lr": [Interval(Real, 0, None, closed="neither")],
+        "pretrain_lr": [Interval(Real, 0, None, closed="neither"), None],
         "encoder": [callable, None],
     }
+    _score_has_parts = True
 
     _budgets = {"pretrain_epochs": Steps(images=1000, table=1000), "max_epochs": Steps(images=1000, table=1000)}
     from_paper = published(
@@ -196,6 +194,7 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         device="auto",
         precision="float32",
         compile=False,
+        capture="auto",
         verbose="auto",
         warm_start=False,
         checkpoint=None,
@@ -220,6 +219,7 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
             device=device,
             precision=precision,
             compile=compile,
+            capture=capture,
             verbose=verbose,
             warm_start=warm_start,
             checkpoint=checkpoint,
@@ -230,25 +230,6 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         self.pretrain_epochs = pretrain_epochs
         self.pretrain_lr = pretrain_lr
         self.encoder = encoder
-
-    def score_parts(self, X):
-        """The two distances of each row from what is made of it, lower = majority.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
-
-        Returns
-        -------
-        residual, discrimination : ndarray of shape (n,), float64
-            See the class docstring; neither is weighted.
-        """
-        check_is_fitted(self)
-        parts = self._evaluate(
-            self._read_X(X, reset=False), lambda outputs, x: torch.stack(self.net_.criterion_.parts(outputs, x), 1)
-        )
-        return parts[:, 0], parts[:, 1]
 
     def _make_module(self):
         shape = self._shape_of_rows
@@ -269,18 +250,17 @@ class FAnoGAN(EncodingMixin, BaseGenerative):
         return {"pretrain": (FusedAdam, {"betas": (0.0, 0.9)})}
 
     def _train(self, net, X, X_valid):
-        self._note_untrained(net, X)
+        note_untrained(net, self._made_rows(net))
         if not net.epochs_.get(LAST_STAGE):
-            net.lr, net.lr_name_ = self.pretrain_lr, "pretrain_lr"
-            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs_)
-            net.lr, net.lr_name_ = self.lr, "lr"
+            self._pretrain(net, X, X_valid)
         net.freeze("generator")
         net.freeze("discriminator")
         super()._train(net, X, X_valid)
 
     def _remedy(self):
+        name = "lr" if self.pretrain_lr is None else "pretrain_lr"
         return (
-            f"Change pretrain_lr, now {self.pretrain_lr:g}, n_components, now {self.n_components_}, or "
+            f"Change {name}, now {getattr(self, name):g}, n_components, now {self.n_components_}, or "
             f"pretrain_epochs, now {self.pretrain_epochs_}."
         )
 

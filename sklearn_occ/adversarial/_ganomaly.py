@@ -18,12 +18,20 @@ from ..nn import (
     keeping_statistics,
 )
 from ._adversarial_loss import judgement_loss
-from ._base import paper_code_width
-from ._made_variance import LEAST_RECONSTRUCTED, LOOKED_AT, FirstVariance, MadeVarianceMixin, made_in_training
+from ._base import (
+    LEAST_RECONSTRUCTED,
+    LOOKED_AT,
+    FirstVariance,
+    complaint_of_generator,
+    made_in_training,
+    note_untrained,
+    paper_code_width,
+    warn_of_variance,
+)
 
 
 @with_shared_docs
-class GANomaly(MadeVarianceMixin, BaseReconstruction):
+class GANomaly(BaseReconstruction):
     """Encoder, decoder and second encoder, trained against a discriminator; scored by how far the two codes are apart.
 
     ::
@@ -34,7 +42,7 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
     Training alternates: on each batch the generator, which is all three networks, makes a step that lowers::
 
         feature_weight mean_k (f(x)_k - f(x')_k)^2  +  reconstruction_weight mean_j |x_j - x'_j|
-            +  latent_weight mean_k (z_k - z'_k)^2             means also over the batch
+            +  code_weight mean_k (z_k - z'_k)^2               means also over the batch
 
     with f the features of the discriminator, its last feature map; then the discriminator one that lowers `-mean log
     P(x) - mean log(1 - P(x'))`, P being its probability that a row is real. A step leaves the other player as it is,
@@ -47,7 +55,7 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
         Weight of the feature matching, at least 0; 0 leaves the discriminator without influence.
     reconstruction_weight : float, default=50.0
         Weight of the L1 distance, at least 0.
-    latent_weight : float, default=1.0
+    code_weight : float, default=1.0
         Weight of the distance of the codes, at least 0.
     {encoder and decoder}
         The second encoder is like the first, with weights of its own; it begins as a copy of a given one.
@@ -99,7 +107,7 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
     The squared error of the reconstruction, which `anomaly_map` shows, is no part of the score.
 
     `history_` has `train_generator_loss` and `train_discriminator_loss` besides their sum `train_loss`, and the
-    weighted terms of the first, `train_feature_loss`, `train_reconstruction_loss` and `train_latent_loss`.
+    weighted terms of the first, `train_feature_loss`, `train_reconstruction_loss` and `train_code_loss`.
 
     The authors' code never leaves train mode, so that its scores depend on the rows of a test batch, and reports the
     best epoch on the test set; published figures that rest on it are no measure for those here. It also gives the
@@ -126,7 +134,7 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
         **BaseReconstruction._parameter_constraints,
         "feature_weight": [Interval(Real, 0, None, closed="left")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
-        "latent_weight": [Interval(Real, 0, None, closed="left")],
+        "code_weight": [Interval(Real, 0, None, closed="left")],
         "discriminator": [callable, None],
     }
     _net_class = AdversarialNet
@@ -137,7 +145,7 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
             "ganomaly": {
                 "feature_weight": 1.0,
                 "reconstruction_weight": 50.0,
-                "latent_weight": 1.0,
+                "code_weight": 1.0,
                 "n_components": 100,
                 "channels": 64,
                 "lr": 2e-4,
@@ -146,19 +154,17 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
             }
         },
         departures="""Akcay et al. and their code, for tens of thousands of images of 32 x 32 pixels: set `max_epochs`
-        higher
-        for fewer. Rows are scored in eval mode, kernels are 3 x 3, and the discriminator does not begin anew.""",
+        higher for fewer. Rows are scored in eval mode, kernels are 3 x 3, and the discriminator does not begin
+        anew.""",
     )
     _default_code_width = staticmethod(paper_code_width)
-    _made = "reconstructions of the training rows"
-    _least_share = LEAST_RECONSTRUCTED
 
     def __init__(
         self,
         *,
         feature_weight=1.0,
         reconstruction_weight=50.0,
-        latent_weight=1.0,
+        code_weight=1.0,
         encoder=None,
         decoder=None,
         discriminator=None,
@@ -179,6 +185,7 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
         device="auto",
         precision="float32",
         compile=False,
+        capture="auto",
         verbose="auto",
         warm_start=False,
         checkpoint=None,
@@ -203,13 +210,14 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
             device=device,
             precision=precision,
             compile=compile,
+            capture=capture,
             verbose=verbose,
             warm_start=warm_start,
             checkpoint=checkpoint,
         )
         self.feature_weight = feature_weight
         self.reconstruction_weight = reconstruction_weight
-        self.latent_weight = latent_weight
+        self.code_weight = code_weight
         self.discriminator = discriminator
 
     def _make_module(self):
@@ -224,7 +232,24 @@ class GANomaly(MadeVarianceMixin, BaseReconstruction):
         )
 
     def _make_criterion(self):
-        return RecodingLoss(self.feature_weight, self.reconstruction_weight, self.latent_weight)
+        return RecodingLoss(self.feature_weight, self.reconstruction_weight, self.code_weight)
+
+    def _train(self, net, X, X_valid):
+        note_untrained(net, self._made_rows(net, X))
+        super()._train(net, X, X_valid)
+
+    def _check_trained(self, net, X):
+        def complaint(of_rows):
+            return complaint_of_generator(
+                self,
+                net,
+                self._made_rows(net, X),
+                of_rows,
+                are="reconstructions of the training rows",
+                least_share=LEAST_RECONSTRUCTED,
+            )
+
+        warn_of_variance(net, X, complaint)
 
     def _made_rows(self, net, X):
         with RandomStream(net.seed).generator() as generator:
@@ -243,36 +268,33 @@ class RecodingLoss(FirstVariance):
 
     Parameters
     ----------
-    feature_weight, reconstruction_weight, latent_weight : float
+    feature_weight, reconstruction_weight, code_weight : float
         Weights of the terms of the generator's loss.
     """
 
     rounds = {LAST_STAGE: (("generator", "discriminator"),)}
-    terms = {"generator": ("feature", "reconstruction", "latent")}
+    terms = {"generator": ("feature", "reconstruction", "code")}
 
-    def __init__(self, feature_weight, reconstruction_weight, latent_weight):
+    def __init__(self, feature_weight, reconstruction_weight, code_weight):
         super().__init__()
         self.feature_weight = feature_weight
         self.reconstruction_weight = reconstruction_weight
-        self.latent_weight = latent_weight
+        self.code_weight = code_weight
 
     def draw(self, x, generator):
         """Return the rows of a turn; nothing is random."""
         return (x,)
 
-    def loss_of(self, player, module, x):
+    def forward(self, outputs, x, *, player):
         """Loss of the discriminator, a scalar, or the three terms of the generator's, (3,)."""
         if player == "discriminator":
-            with torch.no_grad():
-                made = keeping_statistics(module.generator, x)[0]
-            return judgement_loss(module.discriminator(x.clone())[1], module.discriminator(made)[1])
-        made, code, recode = module.generator(x)
-        of_rows, of_made = (keeping_statistics(module.discriminator.features, rows.clone()) for rows in (x, made))
+            return judgement_loss(*outputs)
+        (made, code, recode), of_made, of_rows = outputs
         return torch.stack(
             [
                 self.feature_weight * mse_loss(of_made, of_rows),
                 self.reconstruction_weight * l1_loss(made, x),
-                self.latent_weight * mse_loss(recode, code),
+                self.code_weight * mse_loss(recode, code),
             ]
         )
 

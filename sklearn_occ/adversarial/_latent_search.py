@@ -11,7 +11,7 @@ class Found(NamedTuple):
 
     Attributes
     ----------
-    sum, residual, discrimination : tensors of shape (b,)
+    sum, reconstruction, feature : tensors of shape (b,)
         The loss and its two parts.
     generated : tensor of shape (b, ...)
         What the generator makes of the code.
@@ -20,8 +20,8 @@ class Found(NamedTuple):
     """
 
     sum: torch.Tensor
-    residual: torch.Tensor
-    discrimination: torch.Tensor
+    reconstruction: torch.Tensor
+    feature: torch.Tensor
     generated: torch.Tensor
     code: torch.Tensor
 
@@ -31,9 +31,9 @@ class LatentSearch(nn.Module):
 
     ::
 
-        residual(x, z)       = mean_j |x_j - G(z)_j|
-        discrimination(x, z) = mean_k |f(x)_k - f(G(z))_k|
-        loss(x, z)           = (1 - feature_weight) residual + feature_weight discrimination
+        reconstruction(x, z) = mean_j |x_j - G(z)_j|
+        feature(x, z)        = mean_k |f(x)_k - f(G(z))_k|
+        loss(x, z)           = (1 - feature_share) reconstruction + feature_share feature
 
     Adam lowers the loss on the code of each row by itself, from several starts, and after each step its coordinates are
     brought back into [-1, 1]; the lowest loss met counts.
@@ -48,17 +48,17 @@ class LatentSearch(nn.Module):
         Steps of Adam; 0 only judges the starts.
     lr : float
         Learning rate.
-    feature_weight : float
-        Weight of the discrimination loss, in [0, 1].
+    feature_share : float
+        Share of the feature loss, in [0, 1].
     """
 
-    def __init__(self, module, starts, *, n_steps, lr, feature_weight):
+    def __init__(self, module, starts, *, n_steps, lr, feature_share):
         super().__init__()
         self.module = module
         self.register_buffer("starts", starts)
         self.n_steps = n_steps
         self.lr = lr
-        self.feature_weight = feature_weight
+        self.feature_share = feature_share
 
     def forward(self, x):
         n_rows, n_restarts = len(x), len(self.starts)
@@ -82,7 +82,7 @@ class LatentSearch(nn.Module):
 
     def _losses(self, rows, features, codes):
         generated = self.module.made(codes.clone())  # copies, as a network may work in place
-        residual = (rows - generated).abs().flatten(1).mean(1)
-        discrimination = (features - self.module.discriminator.features(generated.clone())).abs().mean(1)
-        loss = (1 - self.feature_weight) * residual + self.feature_weight * discrimination
-        return loss, residual, discrimination, generated
+        reconstruction = (rows - generated).abs().flatten(1).mean(1)
+        feature = (features - self.module.discriminator.features(generated.clone())).abs().mean(1)
+        loss = (1 - self.feature_share) * reconstruction + self.feature_share * feature
+        return loss, reconstruction, feature, generated

@@ -3,11 +3,11 @@
 import torch
 
 from .._engine import LAST_STAGE
-from ..nn import gradient_penalty, keeping_statistics, send, squared_error
-from ._made_variance import FirstVariance
+from ..nn import ScoreOfParts, row_error, send
+from ._base import FirstVariance
 
 
-class WassersteinLoss(FirstVariance):
+class WassersteinLoss(ScoreOfParts, FirstVariance):
     """Losses of the three networks, and score of f-AnoGAN.
 
     Parameters
@@ -25,7 +25,8 @@ class WassersteinLoss(FirstVariance):
         What is played in each stage (`AdversarialNet`): every step of the critic has codes of its own.
     """
 
-    terms = {"discriminator": ("wasserstein", "penalty"), "encoder": ("residual", "discrimination")}
+    terms = {"discriminator": ("wasserstein", "penalty"), "encoder": ("reconstruction", "feature")}
+    part_names = ("reconstruction", "feature")
 
     def __init__(self, n_components, critic_steps, penalty_weight, feature_weight):
         super().__init__()
@@ -44,27 +45,23 @@ class WassersteinLoss(FirstVariance):
         shares = torch.rand(len(x), *[1] * (x.ndim - 1), generator=generator)
         return x, send(self.random_codes(len(x), generator), x.device), send(shares, x.device)
 
-    def loss_of(self, player, module, x, codes, shares):
+    def forward(self, outputs, x, *, player):
         """Loss of the generator, a scalar, or the two terms of the critic's or of the encoder's, (2,)."""
         if player == "encoder":
-            residual, discrimination = self.parts(module(x), x)
-            return torch.stack([residual.mean(), self.feature_weight * discrimination.mean()])
+            parts = self.parts(outputs, x)
+            return torch.stack([-parts["reconstruction"].mean(), -self.feature_weight * parts["feature"].mean()])
         if player == "generator":
-            return -keeping_statistics(module.discriminator, module.made(codes))[1].mean()
-        with torch.no_grad():
-            made = module.made(codes, keeps_statistics=True)
-        mixed = shares * x + (1 - shares) * made
-        with torch.autocast(x.device.type, enabled=False):
-            penalty = gradient_penalty(lambda rows: keeping_statistics(module.discriminator, rows)[1], mixed)
-        distance = module.discriminator(made)[1].mean() - module.discriminator(x.clone())[1].mean()
+            return -outputs.mean()
+        of_made, of_rows, penalty = outputs
+        distance = of_made.mean() - of_rows.mean()
         return torch.stack([distance.to(penalty.dtype), self.penalty_weight * penalty])
 
-    def parts(self, outputs, x):
-        """Mean squared distances of each row and of its features from what is made of it, two tensors (b,)."""
+    def part(self, name, outputs, x):
+        """Minus the mean squared distance of each row, or of its features, from what is made of it, or both, (b,)."""
         made, _, of_rows, of_made = outputs
-        return squared_error(made, x) / x[0].numel(), squared_error(of_made, of_rows) / of_rows.shape[1]
-
-    def score(self, outputs, x):
-        """Score of each row, (b,)."""
-        residual, discrimination = self.parts(outputs, x)
-        return -(residual + self.feature_weight * discrimination)
+        if name == "reconstruction":
+            return -row_error(made, x)
+        if name == "feature":
+            return -row_error(of_made, of_rows)
+        parts = self.parts(outputs, x)
+        return parts["reconstruction"] + self.feature_weight * parts["feature"]

@@ -1,4 +1,8 @@
-"""Which places of an image are anomalous: those where it differs from what is made of it."""
+"""Which places of an image are anomalous: those where it differs from what is made of it.
+
+`anomaly_map` becomes a method of detectors that write `_reconstructed(rows)`, what they make of rows that were
+validated: floats, one row of the result for each row, not rounded to the precision of `rows`.
+"""
 
 from inspect import signature
 from numbers import Real
@@ -17,80 +21,75 @@ from ._one_class import finite
 SMOOTHING = [Interval(Real, 0, None, closed="left")]
 _OF_DIFFERENCE = {  # of x - x'
     "squared_error": np.square,
+    "root_squared_error": np.square,  # whose root is taken of the mean over the channels
     "brighter": lambda difference: np.square(np.maximum(difference, 0)),
     "darker": lambda difference: np.square(np.minimum(difference, 0)),
 }
 _BLOCK_VALUES = 2**22  # 32 MiB of float64; its power of 2 rows are a multiple of the blocks that networks run in
 
 
-class ReconstructionMapMixin:
-    """`anomaly_map` for a detector that reconstructs.
+@with_shared_docs
+@validate_params(
+    {"kind": [StrOptions({*_OF_DIFFERENCE, "ssim"})], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True
+)
+def anomaly_map(self, X, *, kind="squared_error", smoothing=0.0):  # the name that errors of parameters show
+    """Where each image differs from its reconstruction `x'`, higher = more anomalous.
 
-    A subclass writes `_reconstructed(rows)`, what it makes of rows that were validated: floats, one row of the result
-    for each row, not rounded to the precision of `rows`.
+    ::
+
+        "squared_error"        mean over the channels of (x' - x)^2           squared units of X, at least 0
+        "root_squared_error"   its root; with one channel |x' - x|            units of X, at least 0
+        "brighter"             mean over the channels of max(0, x - x')^2     as "squared_error"
+        "darker"               mean over the channels of max(0, x' - x)^2     as "squared_error"
+        "ssim"                 1 - mean over the channels of SSIM(x', x)      in [0, 2], no unit
+
+    "brighter" and "darker" add up to the squared error. Where lesions are known to be bright, the first leaves out
+    what is too dark, and half of what is unlike the reconstruction by chance.
+
+    The mean of a map of squared errors over its pixels, smoothed or not, is minus the score wherever the score is
+    that of the reconstruction: `CAE`, `SAE`, `PCAReconstruction`, `DenoisingAutoencoder`, `VAE`, `CascadeVAE`, and
+    `ConOCC(score_function="reconstruction")`; its root is minus the score of `PatchAutoencoder`.
+    The mean of the inner part of a map of "ssim" is 1 minus the score of `CAE(score_function="ssim")`.
+
+    SSIM, the structural similarity, compares mean, contrast and structure in Gaussian windows with a sigma of 1.5
+    pixels, 11 x 11 pixels in size, reflected at the border. Its constants are `(0.01 L)^2` and `(0.03 L)^2`, with
+    L = 1 where the images trained on are uint8 or lie within [0, 1], else their largest value less their smallest.
+
+    Parameters
+    ----------
+    {images to map}
+    kind : {"squared_error", "root_squared_error", "brighter", "darker", "ssim"}, default="squared_error"
+        See above. `PatchAutoencoder` has "root_squared_error", in the unit of its score.
+    smoothing : float, default=0.0
+        Sigma, in pixels, of a Gaussian blur of each map; 0 is none. It leaves the mean of a map as it is.
+
+    {maps of images}
+
+    References
+    ----------
+    Wang, Bovik, Sheikh, Simoncelli (2004), Image quality assessment: from error visibility to structural
+    similarity, IEEE Transactions on Image Processing 13(4), section III.B, for the SSIM.
+
+    Examples
+    --------
+    >>> from sklearn_occ import PCAReconstruction
+    >>> from sklearn_occ.datasets import load_one_class_digits
+    >>> digits = load_one_class_digits(majority=0)
+    >>> occ = PCAReconstruction(n_components=8).fit(digits.X_train)
+    >>> maps = occ.anomaly_map(digits.X_test[:5])
+    >>> maps.shape, bool(abs(maps.mean(axis=(1, 2)) + occ.score_samples(digits.X_test[:5])).max() < 1e-12)
+    ((5, 8, 8), True)
     """
 
-    @with_shared_docs
-    @validate_params(
-        {"kind": [StrOptions({*_OF_DIFFERENCE, "ssim"})], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True
-    )
-    def anomaly_map(self, X, *, kind="squared_error", smoothing=0.0):
-        """Where each image differs from its reconstruction `x'`, higher = more anomalous.
+    def of_block(images):
+        x = as_float(images).astype(np.float64)
+        made = self._reconstructed(images).reshape(x.shape)
+        if kind == "ssim":
+            return _dissimilarity(made, x, self._fit_state.value_range).mean(axis=1)
+        maps = _OF_DIFFERENCE[kind](x - made).mean(axis=1)
+        return np.sqrt(maps) if kind == "root_squared_error" else maps
 
-        ::
-
-            "squared_error"   mean over the channels of (x' - x)^2           squared units of X, at least 0
-            "brighter"        mean over the channels of max(0, x - x')^2     the same
-            "darker"          mean over the channels of max(0, x' - x)^2     the same
-            "ssim"            1 - mean over the channels of SSIM(x', x)      in [0, 2], no unit
-
-        "brighter" and "darker" add up to the squared error. Where lesions are known to be bright, the first leaves out
-        what is too dark, and half of what is unlike the reconstruction by chance.
-
-        The mean of a map of squared errors over its pixels, smoothed or not, is minus the score wherever the score is
-        that of the reconstruction: `CAE`, `SAE`, `PCAReconstruction`, `DenoisingAutoencoder`, `VAE`, `CascadeVAE`, and
-        `ConOCC(score_function="reconstruction")`.
-        The mean of the inner part of a map of "ssim" is 1 minus the score of `CAE(score_function="ssim")`.
-
-        SSIM, the structural similarity, compares mean, contrast and structure in Gaussian windows with a sigma of 1.5
-        pixels, 11 x 11 pixels in size, reflected at the border. Its constants are `(0.01 L)^2` and `(0.03 L)^2`, with
-        L = 1 where the images trained on are uint8 or lie within [0, 1], else their largest value less their smallest.
-
-        Parameters
-        ----------
-        {images to map}
-        kind : {"squared_error", "brighter", "darker", "ssim"}, default="squared_error"
-            See above.
-        smoothing : float, default=0.0
-            Sigma, in pixels, of a Gaussian blur of each map; 0 is none. It leaves the mean of a map as it is.
-
-        {maps of images}
-
-        References
-        ----------
-        Wang, Bovik, Sheikh, Simoncelli (2004), Image quality assessment: from error visibility to structural
-        similarity, IEEE Transactions on Image Processing 13(4), section III.B, for the SSIM.
-
-        Examples
-        --------
-        >>> from sklearn_occ import PCAReconstruction
-        >>> from sklearn_occ.datasets import load_one_class_digits
-        >>> digits = load_one_class_digits(majority=0)
-        >>> occ = PCAReconstruction(n_components=8).fit(digits.X_train)
-        >>> maps = occ.anomaly_map(digits.X_test[:5])
-        >>> maps.shape, bool(abs(maps.mean(axis=(1, 2)) + occ.score_samples(digits.X_test[:5])).max() < 1e-12)
-        ((5, 8, 8), True)
-        """
-
-        def of_block(images):
-            x = as_float(images).astype(np.float64)
-            made = self._reconstructed(images).reshape(x.shape)
-            of_channels = (
-                _dissimilarity(made, x, self._fitted_range) if kind == "ssim" else _OF_DIFFERENCE[kind](x - made)
-            )
-            return of_channels.mean(axis=1)
-
-        return anomaly_maps(self, X, of_block, smoothing)
+    return anomaly_maps(self, X, of_block, smoothing)
 
 
 def anomaly_maps(estimator, X, of_block, smoothing=0.0):

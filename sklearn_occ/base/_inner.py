@@ -1,7 +1,11 @@
-"""Estimators inside another estimator: their seeds, their checkpoint files, and whether Ctrl-C ended their fit."""
+"""Estimators inside another: seeds, `verbose`, checkpoint files, threads, and whether Ctrl-C ended their fit."""
 
+import warnings
+from inspect import signature
 from pathlib import Path
 
+from joblib import Parallel, delayed
+from sklearn import config_context, get_config
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
@@ -16,6 +20,29 @@ def seed_unset(estimator, draw):
 def seed_all(estimator, draw):
     """Set every `random_state` of `estimator` and of what it nests, None or not, to `draw()`; return it."""
     return _seeded(estimator, [name for name, _ in _named(estimator, "random_state")], draw)
+
+
+def hand_verbose(estimator, verbose):
+    """Set every `verbose` that has its default, of `estimator` and of the detectors that it nests; return it.
+
+    So what a user has set in a detector inside stays. Estimators of other packages keep theirs.
+    """
+    params, handed = {"": estimator, **estimator.get_params()}, {}
+    for name, value in _named(estimator, "verbose"):
+        owner = params[name.rpartition("__")[0]]
+        if hasattr(owner, "set_contamination") and value == signature(type(owner)).parameters["verbose"].default:
+            handed[name] = verbose
+    estimator.set_params(**handed)  # which returns nothing where an estimator is frozen
+    return estimator
+
+
+def in_threads(n_jobs, function, calls):
+    """`[function(*args) for args in calls]` in so many threads, with scikit-learn's configuration of this one."""
+    config = get_config()
+    with warnings.catch_warnings():  # whose own use in several threads at once can leave the filters changed
+        return Parallel(n_jobs=n_jobs, prefer="threads")(
+            delayed(_with_config)(config, function, *args) for args in calls
+        )
 
 
 def with_own_checkpoint(estimator, k):
@@ -38,6 +65,11 @@ def was_interrupted(fitted):
     if hasattr(fitted, "estimator_"):
         return was_interrupted(fitted.estimator_)
     return getattr(getattr(fitted, "net_", None), "interrupted_", False)
+
+
+def _with_config(config, function, *args):
+    with config_context(**config):  # which scikit-learn keeps for each thread
+        return function(*args)
 
 
 def _seeded(estimator, names, draw):

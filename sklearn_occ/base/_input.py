@@ -16,8 +16,8 @@ MAX_CHANNELS_LAST = 4  # a last axis this short, behind a longer second one, is 
 class ImageInputMixin:
     """Reads `X` into `(n, d)` or `(n, C, H, W)` and remembers what was fitted.
 
-    The estimator has a parameter `image_shape`. Fitting sets `n_features_in_`, `feature_names_in_`
-    (data frames) and `image_shape_`, `(C, H, W)` or None for a table.
+    The estimator has a parameter `image_shape`, and a `FitState` of its own when it is fitted. Fitting sets
+    `n_features_in_`, `feature_names_in_` (data frames) and `image_shape_`, `(C, H, W)` or None for a table.
     """
 
     def _read_X(self, X, *, reset):
@@ -44,7 +44,7 @@ class ImageInputMixin:
         flat = validate_data(self, flat, reset=reset, dtype=dtypes, ensure_min_samples=2 if reset else 1)
         if reset:
             self.image_shape_ = given
-            self._row_shape = X.shape[1:]
+            self._fit_state.row_shape = X.shape[1:]
         else:
             self._check_range(flat)
         return flat if given is None else flat.reshape(-1, *given)
@@ -54,21 +54,22 @@ class ImageInputMixin:
 
     def _remember_range(self, X):
         """Keep what `_check_range` compares with, and the range of values; called with the rows that are fitted."""
-        self._fitted_uint8 = X.dtype == np.uint8
-        smallest, largest = (0.0, 1.0) if self._fitted_uint8 else (float(X.min()), float(X.max()))
-        self._fitted_above_one = largest > 1
-        self._fitted_range = 1.0 if 0 <= smallest <= largest <= 1 else largest - smallest
+        state = self._fit_state
+        state.is_uint8 = X.dtype == np.uint8
+        smallest, largest = (0.0, 1.0) if state.is_uint8 else (float(X.min()), float(X.max()))
+        state.above_one = largest > 1
+        state.value_range = 1.0 if 0 <= smallest <= largest <= 1 else largest - smallest
 
     def _check_range(self, X):
-        if self.image_shape_ is None or self._fitted_uint8 == (X.dtype == np.uint8):
+        if self.image_shape_ is None or self._fit_state.is_uint8 == (X.dtype == np.uint8):
             return
         name = type(self).__name__
-        if self._fitted_uint8 and X.max() > 1:
+        if self._fit_state.is_uint8 and X.max() > 1:
             raise ValueError(
                 f"{name} was fitted on uint8 images, read as [0, 1], but X holds {X.dtype} values up to {X.max():g}; "
                 "pass uint8 images or divide X by 255."
             )
-        if self._fitted_above_one:
+        if self._fit_state.above_one:
             raise ValueError(
                 f"{name} was fitted on float images with values above 1, but X is uint8, which is read as "
                 "[0, 1]; pass X in the dtype and range of the fitted images."

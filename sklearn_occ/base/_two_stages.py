@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ._inner import seed_unset, was_interrupted
+from ._inner import hand_verbose, seed_unset, was_interrupted
 from ._input import as_array, as_taken_by, image_shape_within
 from ._one_class import BaseOneClass
 
@@ -28,15 +28,19 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
     _parameter_constraints: dict = {
         **BaseOneClass._parameter_constraints,
         "autoencoder": [HasMethods(["fit", "transform"]), None],
+        "verbose": ["verbose"],
     }
 
-    def __init__(self, *, autoencoder, contamination, threshold_data, validation_fraction, image_shape, random_state):
+    def __init__(
+        self, *, autoencoder, contamination, threshold_data, validation_fraction, image_shape, random_state, verbose
+    ):
         self.autoencoder = autoencoder
         self.contamination = contamination
         self.threshold_data = threshold_data
         self.validation_fraction = validation_fraction
         self.image_shape = image_shape
         self.random_state = random_state
+        self.verbose = verbose
 
     @abstractmethod
     def _fit_codes(self, codes): ...
@@ -57,7 +61,7 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
         """
         check_is_fitted(self)
         rows = np.asarray(self.autoencoder_.inverse_transform(X))
-        return rows.reshape(len(rows), *self._row_shape)
+        return rows.reshape(len(rows), *self._fit_state.row_shape)
 
     @available_if(_has_way_back)
     def reconstruct(self, X):
@@ -80,7 +84,8 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
         self._fit_codes(codes)
 
     def _stage(self, estimator, default):
-        return seed_unset(default() if estimator is None else clone(estimator), lambda: self._seed)
+        stage = hand_verbose(default() if estimator is None else clone(estimator), self.verbose)
+        return seed_unset(stage, lambda: self._fit_state.seed)
 
     def _codes(self, X):
         return np.asarray(self.autoencoder_.transform(as_taken_by(self.autoencoder_, X)))

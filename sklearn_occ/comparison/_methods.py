@@ -4,39 +4,17 @@ import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from .._detectors import PAPER_NAMES, all_detectors, has_network, has_parameter
 from .._engine import BaseDeepOneClass
-from ..adversarial import AnoGAN, FAnoGAN, GANomaly
-from ..density import AEGMM, DAGMM
-from ..hypersphere import DeepSVDD
 from ..pipelines._baselines import BASELINES
-from ..reconstruction import CAE, SAE, ConOCC, DenoisingAutoencoder, PCAReconstruction
-from ..self_supervised import TEND
-from ..splitting import IntraClassSplitting
-from ..svm import COCSVM, OCSVM
-from ..variational import CVAD, VAE, CascadeVAE
+from ..reconstruction import CAE
 
-# `network` holds what every network here shares: epochs, channels, device, callbacks, checkpoint.
-METHODS = {
-    "OCSVM": lambda seed, network: OCSVM(random_state=seed),
-    "COCSVM": lambda seed, network: COCSVM(autoencoder=CAE(**network), random_state=seed),
-    "PCAReconstruction": lambda seed, network: PCAReconstruction(random_state=seed),
-    "AEGMM": lambda seed, network: AEGMM(autoencoder=CAE(**network), random_state=seed),
-    "DAGMM": lambda seed, network: DAGMM(random_state=seed, **network),
-    "DeepSVDD": lambda seed, network: DeepSVDD(random_state=seed, **network),
-    "AnoGAN": lambda seed, network: AnoGAN(random_state=seed, **network),
-    "GANomaly": lambda seed, network: GANomaly(random_state=seed, **network),
-    "FAnoGAN": lambda seed, network: FAnoGAN(random_state=seed, **network),
-    "VAE": lambda seed, network: VAE(random_state=seed, **network),
-    "CascadeVAE": lambda seed, network: CascadeVAE(random_state=seed, **network),
-    "CVAD": lambda seed, network: CVAD(random_state=seed, **network),
-    "TEND": lambda seed, network: TEND(random_state=seed, **network),
-    "CAE": lambda seed, network: CAE(random_state=seed, **network),
-    "SAE": lambda seed, network: SAE(random_state=seed, **network),
-    "ConOCC": lambda seed, network: ConOCC(random_state=seed, **network),
-    "DenoisingAutoencoder": lambda seed, network: DenoisingAutoencoder(random_state=seed, **network),
-    "IntraClassSplitting": lambda seed, network: IntraClassSplitting(random_state=seed, **network),
-    **{name: lambda seed, network, make=make: make(random_state=seed) for name, make in BASELINES.items()},
-}
+_NOT_COMPARED = (
+    "AlignedDetector",  # around another detector
+    "PatchAutoencoder",  # for patches
+    "PatchDetector",  # for images of differing sizes
+    "SeedEnsemble",  # around another detector
+)
 DEFAULT_METHODS = (  # none that takes minutes to hours for three seeds of a small data set
     "OCSVM",
     "COCSVM",
@@ -48,7 +26,22 @@ DEFAULT_METHODS = (  # none that takes minutes to hours for three seeds of a sma
     "SAE",
     "ConOCC",
 )
-WITHOUT_NETWORK = {"OCSVM", "PCAReconstruction", *BASELINES}
+
+
+def _maker(detector):
+    """`make(seed, network)` of a class; `network` holds what all networks share: epochs, channels, device, ..."""
+    if has_parameter(detector, "autoencoder"):
+        return lambda seed, network: detector(autoencoder=CAE(**network), random_state=seed)
+    if has_network(detector):
+        return lambda seed, network: detector(random_state=seed, **network)
+    return lambda seed, network: detector(random_state=seed)
+
+
+_COMPARED = {name: detector for name, detector in all_detectors().items() if name not in _NOT_COMPARED}
+METHODS = {name: _maker(detector) for name, detector in _COMPARED.items()} | {
+    name: lambda seed, network, make=make: make(random_state=seed) for name, make in BASELINES.items()
+}
+WITHOUT_NETWORK = {*BASELINES, *(name for name, detector in _COMPARED.items() if not has_network(detector))}
 
 
 def parse_methods(names):
@@ -75,19 +68,20 @@ def parse_methods(names):
     >>> parse_methods(["conocc, c-ocsvm", "CAE"])
     ('ConOCC', 'COCSVM', 'CAE')
     """
-    spelled = {name.replace("-", "").casefold(): name for name in METHODS} | {
-        "dsvdd": "DeepSVDD",  # the papers' D-SVDD and ICS
-        "ics": "IntraClassSplitting",
-    }
+    spelled = {_plain(name): method for name, method in [*zip(METHODS, METHODS, strict=True), *PAPER_NAMES.items()]}
     methods = {}
     for word in " ".join(names).replace(",", " ").split():
-        name = spelled.get(word.replace("-", "").casefold())
+        name = spelled.get(_plain(word))
         if name is None:
             raise ValueError(f"{word!r} is no method here: choose among {', '.join(METHODS)}.")
         methods[name] = None
     if not methods:
         raise ValueError(f"No method is given: choose among {', '.join(METHODS)}.")
     return tuple(methods)
+
+
+def _plain(name):
+    return name.replace("-", "").casefold()
 
 
 def choose_device(device):

@@ -39,6 +39,7 @@ class AEGMM(BaseTwoStages):
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}
+    {verbose of what is inside}
 
     Attributes
     ----------
@@ -84,6 +85,7 @@ class AEGMM(BaseTwoStages):
         validation_fraction=None,
         image_shape=None,
         random_state=None,
+        verbose=0,
     ):
         super().__init__(
             autoencoder=autoencoder,
@@ -92,6 +94,7 @@ class AEGMM(BaseTwoStages):
             validation_fraction=validation_fraction,
             image_shape=image_shape,
             random_state=random_state,
+            verbose=verbose,
         )
         self.mixture = mixture
 

@@ -1,27 +1,34 @@
 """SeedEnsemble: one detector fitted with several seeds."""
 
-import warnings
+from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
-from joblib import Parallel, delayed
-from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._device import available_device
 from .._docstrings import with_shared_docs
-from ..base._anomaly_map import anomaly_maps
-from ..base._inner import LARGEST_SEED, seed_all, was_interrupted, with_own_checkpoint
+from .._engine import BaseDeepOneClass
+from ..base._anomaly_map import SMOOTHING, anomaly_maps, of_kind
+from ..base._fit_state import FitState
+from ..base._inner import LARGEST_SEED, hand_verbose, in_threads, seed_all, was_interrupted, with_own_checkpoint
 from ..base._input import as_taken_by, image_shape_within
 from ..base._one_class import BaseOneClass
 from ..reconstruction import ConOCC
-from ._stacked import StackingError, fit_stacked, runs_on_cuda
 
 _MOST_REFERENCES = 1000  # calibration scores that ranks are counted among
 _BLOCK_VALUES = 2**20  # rows times references at a time: 8 MB of float64
+
+
+@dataclass(eq=False)
+class EnsembleFitState(FitState):
+    """What `SeedEnsemble` keeps besides."""
+
+    references: list | None = None  # for each member the scores that ranks are counted among, and the width of steps
 
 
 @with_shared_docs
@@ -53,9 +60,6 @@ class SeedEnsemble(BaseOneClass):
         Number of members.
     combination : {"rank", "score"}, default="rank"
         See above.
-    n_jobs : int, default=None
-        Threads in which members are fitted and scored; None is one, -1 as many as there are processors. They share a
-        device, and give the same bits as one thread.
     vectorized : {"auto"} or bool, default="auto"
         Whether all members are trained in one loop, with their weights stacked: for a network that is trained in one
         stage (`CAE`, `SAE`, `PatchAutoencoder`, `ConOCC`) and is made of layers of torch that draw no random numbers,
@@ -66,6 +70,10 @@ class SeedEnsemble(BaseOneClass):
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}
+    n_jobs : int, default=None
+        Threads in which members are fitted and scored; None is one, -1 as many as there are processors. They share a
+        device, and give the same bits as one thread.
+    {verbose of what is inside}
 
     Attributes
     ----------
@@ -99,9 +107,11 @@ class SeedEnsemble(BaseOneClass):
         "estimator": [HasMethods(["fit", "score_samples"]), None],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "combination": [StrOptions({"rank", "score"})],
-        "n_jobs": [Integral, None],
         "vectorized": [StrOptions({"auto"}), "boolean"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
     }
+    _state_class = EnsembleFitState
 
     def __init__(
         self,
@@ -109,24 +119,26 @@ class SeedEnsemble(BaseOneClass):
         *,
         n_estimators=8,
         combination="rank",
-        n_jobs=None,
         vectorized="auto",
         contamination=0.1,
         threshold_data="train",
         validation_fraction=None,
         image_shape=None,
         random_state=None,
+        n_jobs=None,
+        verbose=0,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators
         self.combination = combination
-        self.n_jobs = n_jobs
         self.vectorized = vectorized
         self.contamination = contamination
         self.threshold_data = threshold_data
         self.validation_fraction = validation_fraction
         self.image_shape = image_shape
         self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def score_std(self, X):
         """Spread of the members: the standard deviation of the ranks or scores of which the score is the mean.
@@ -149,7 +161,8 @@ class SeedEnsemble(BaseOneClass):
 
     @available_if(lambda self: hasattr(self._member, "anomaly_map"))
     @with_shared_docs
-    def anomaly_map(self, X, **params):
+    @validate_params({"kind": [str, None], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True)
+    def anomaly_map(self, X, *, kind=None, smoothing=0.0):
         """Mean of the members' maps, higher = more anomalous; available where the members have `anomaly_map`.
 
         It is in the unit of a member's map, whatever `combination` says: pixels, unlike rows, have no scores of
@@ -158,11 +171,15 @@ class SeedEnsemble(BaseOneClass):
         Parameters
         ----------
         {images to map}
-        **params
-            Passed to `anomaly_map` of each member, as `smoothing=1.0`.
+        kind : str, default=None
+            Kind of the members' maps, as their `anomaly_map` takes it; None is its default.
+        smoothing : float, default=0.0
+            Sigma, in pixels, of a Gaussian blur of each member's map; 0 is none.
 
         {maps of images}
         """
+        check_is_fitted(self)
+        params = {"smoothing": smoothing, **of_kind(self.estimators_[0], kind)}
 
         def of_member(member, images):
             return member.anomaly_map(images, **params)
@@ -179,19 +196,22 @@ class SeedEnsemble(BaseOneClass):
         return self.image_shape or image_shape_within(self.estimator)
 
     def _fit(self, X, X_valid):
-        random = np.random.RandomState(self._seed)
+        random = np.random.RandomState(self._fit_state.seed)
         members = [self._new_member(k, random) for k in range(self.n_estimators)]
         rows = as_taken_by(members[0], X)
         self.estimators_ = self._fit_in_one_loop(members, rows) or self._in_threads(_fitted, members, rows)
-        self._references = [_references(member, rows) for member in self.estimators_]
+        self._fit_state.references = [_references(member, rows) for member in self.estimators_]
 
     def _new_member(self, k, random):
-        return seed_all(with_own_checkpoint(clone(self._member), k), lambda: random.randint(LARGEST_SEED))
+        member = hand_verbose(with_own_checkpoint(clone(self._member), k), self.verbose)
+        return seed_all(member, lambda: random.randint(LARGEST_SEED))
 
     def _fit_in_one_loop(self, members, rows):
         """The members fitted together, or None where each is to be fitted by itself."""
         if self.vectorized is False or (self.vectorized == "auto" and not runs_on_cuda(members[0])):
             return None
+        from ._stacked import StackingError, fit_stacked
+
         try:
             return fit_stacked([clone(member) for member in members], rows)
         except StackingError as reason:
@@ -208,20 +228,18 @@ class SeedEnsemble(BaseOneClass):
         """Ranks or scores of the members, (n_estimators, n)."""
         scores = self._in_threads(_scores, self.estimators_, as_taken_by(self.estimators_[0], X))
         if self.combination == "rank":
-            scores = [_ranks(*of_one) for of_one in zip(scores, self._references, strict=True)]
+            scores = [_ranks(*of_one) for of_one in zip(scores, self._fit_state.references, strict=True)]
         return np.stack(scores)
 
     def _in_threads(self, function, members, rows):
-        config = get_config()
-        with warnings.catch_warnings():  # whose own use in several threads at once can leave the filters changed
-            return Parallel(n_jobs=self.n_jobs, prefer="threads")(
-                delayed(_with_config)(config, function, member, rows) for member in members
-            )
+        return in_threads(self.n_jobs, function, [(member, rows) for member in members])
 
 
-def _with_config(config, function, *args):
-    with config_context(**config):  # which scikit-learn keeps for each thread
-        return function(*args)
+def runs_on_cuda(estimator):
+    """Whether an estimator would train a network on CUDA."""
+    if not isinstance(estimator, BaseDeepOneClass):
+        return False
+    return available_device(estimator.device, type(estimator).__name__) != "cpu"
 
 
 def _fitted(member, rows):

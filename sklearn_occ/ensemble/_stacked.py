@@ -5,24 +5,19 @@ from itertools import chain
 import torch
 from torch.func import functional_call, vmap
 
-from .._device import available_device
+from .._engine._processes import has_several
 from .._engine.estimators._deep import OPTIMIZERS, BaseDeepOneClass
-from .._engine.nets._net import LAST_STAGE, OneClassNet
+from .._engine.nets._callbacks import LAST_STAGE
+from .._engine.nets._net import OneClassNet
 from .._engine.nets._progress import one_line
 from .._engine.rows._batches import StackedBatches, as_network_input
 from .._engine.rows._streaming import placed
-from .._engine.steps._processes import has_several
+from .._engine.steps import make_step
+from .._engine.steps._eager import Turn
 
 
 class StackingError(ValueError):
     """The fits cannot share a loop; the text says why, as the end of a sentence about the estimator."""
-
-
-def runs_on_cuda(estimator):
-    """Whether an estimator would train a network on CUDA."""
-    if not isinstance(estimator, BaseDeepOneClass):
-        return False
-    return available_device(estimator.device, type(estimator).__name__) != "cpu"
 
 
 def fit_stacked(estimators, X):
@@ -61,7 +56,7 @@ def fit_stacked(estimators, X):
     if not isinstance(on_device, torch.Tensor):
         raise StackingError(f"has {len(rows)} rows, which need more memory than the device should give")
     with one_line(nets):
-        _train(nets, on_device, estimators[0]._epochs_in_all)
+        _train(nets, on_device, estimators[0]._fit_state.epochs_in_all)
     for estimator, net in zip(estimators, nets, strict=True):
         estimator._end(net, on_device)
         estimator._calibrate(rows, None)
@@ -101,26 +96,21 @@ def _train(nets, X, epochs):
             _notify(nets, "on_epoch_begin", dataset_train=X, dataset_valid=None)
             nets[0]._set_training(True)
             modules.follow_freezing()
-            _run_epoch(nets, batches, lambda x: _losses(modules, criteria, x), optimizer)
+            _run_epoch(nets, batches, modules, criteria, optimizer)
             _notify(nets, "on_epoch_end", dataset_train=X, dataset_valid=None)
         _notify(nets, "on_train_end", X=X, y=None)
-        nets[0].captured_.forget()
+        nets[0].forget_recordings()
         for k, net in enumerate(nets):
             for part in (modules, criteria):
                 part.share_out(optimizer.state, k, net.optimizer_.state)
 
 
-def _run_epoch(nets, batches, losses_of, optimizer):
-    captured, losses, n_rows = nets[0].captured_, [], []
-    captured.enter_pass(nets[0].device, [nets[0].module_, nets[0].criterion_], optimizer)
-
-    def gradients(x):
-        loss = losses_of(x)
-        loss.sum().backward()
-        return loss.detach()
-
+def _run_epoch(nets, batches, modules, criteria, optimizer):
+    turn = Turn(lambda x: _losses(modules, criteria, x), lambda losses, x: losses)
+    tensors = [*modules.tensors.values(), *criteria.tensors.values()]
+    step, losses, n_rows = make_step(nets[0], [turn], optimizer, tensors), [], []
     for x in batches:
-        losses.append(captured.run(gradients, optimizer, x))
+        losses.append(step(x)[0])
         n_rows.append(x.shape[1])
     shares = torch.tensor(n_rows, device=losses[0].device) / sum(n_rows)
     for net, mean in zip(nets, (shares @ torch.stack(losses)).tolist(), strict=True):

@@ -68,11 +68,13 @@ class DeepSVDD(BaseAutoencoder):
     pretrain_epochs : int or "auto", default="auto"
         Epochs of the autoencoder, at least 0; 0 starts from random weights. "auto": as many as make
         {steps of pretrain_epochs}, at least 5.
+    pretrain_lr : float, default=None
+        Learning rate of the autoencoder; None is `lr`.
     {encoder and decoder}
     {width of the code}
     {channels and output}
     lr : float, default=1e-4
-        Learning rate of both stages.
+        Learning rate, of both stages where `pretrain_lr` is None.
     {training parameters}
     weight_decay : float, default=5e-7
         L2 penalty on the weights, as the optimizer defines it.
@@ -127,6 +129,7 @@ class DeepSVDD(BaseAutoencoder):
         "objective": [StrOptions({"one-class", "soft-boundary"})],
         "nu": [Interval(Real, 0, 1, closed="right")],
         "pretrain_epochs": epochs_or_auto(least=0),
+        "pretrain_lr": [Interval(Real, 0, None, closed="neither"), None],
         "contamination": [StrOptions({"auto"}), *BaseAutoencoder._parameter_constraints["contamination"]],
     }
     _bias = False
@@ -157,6 +160,7 @@ class DeepSVDD(BaseAutoencoder):
         objective="one-class",
         nu=0.1,
         pretrain_epochs="auto",
+        pretrain_lr=None,
         encoder=None,
         decoder=None,
         n_components=None,
@@ -176,6 +180,7 @@ class DeepSVDD(BaseAutoencoder):
         device="auto",
         precision="float32",
         compile=False,
+        capture="auto",
         verbose="auto",
         warm_start=False,
         checkpoint=None,
@@ -200,6 +205,7 @@ class DeepSVDD(BaseAutoencoder):
             device=device,
             precision=precision,
             compile=compile,
+            capture=capture,
             verbose=verbose,
             warm_start=warm_start,
             checkpoint=checkpoint,
@@ -207,6 +213,7 @@ class DeepSVDD(BaseAutoencoder):
         self.objective = objective
         self.nu = nu
         self.pretrain_epochs = pretrain_epochs
+        self.pretrain_lr = pretrain_lr
 
     @property
     def center_(self):
@@ -267,9 +274,7 @@ class DeepSVDD(BaseAutoencoder):
 
     def _train(self, net, X, X_valid):
         if not net.epochs_.get(LAST_STAGE):
-            net.module_.pretrains = True
-            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs_)
-            net.module_.pretrains = False
+            self._pretrain(net, X, X_valid)
             net.criterion_.set_center(all_codes(net, X))
             net.criterion_.mean_row.copy_(sum(x.double().sum(0) for x, _ in net.get_iterator(X)) / len(X))
         super()._train(net, X, X_valid)
@@ -296,7 +301,7 @@ class DeepSVDD(BaseAutoencoder):
 
         Each pixel (feature) is shuffled over the rows by itself: rows that resemble none, of the same values.
         """
-        with RandomStream(self._seed).generator() as generator:
+        with RandomStream(self._fit_state.seed).generator() as generator:
             order = torch.rand((len(X), X[0].numel()), generator=generator).argsort(0).to(X.device)
         shuffled = X.flatten(1).gather(0, order).reshape(X.shape)
         moved = (

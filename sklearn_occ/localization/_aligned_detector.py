@@ -1,5 +1,6 @@
 """AlignedDetector: each place of aligned images is judged by the error that is usual there."""
 
+from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
@@ -11,13 +12,23 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, va
 
 from .._docstrings import with_shared_docs
 from ..base._anomaly_map import SMOOTHING, images_for_map, of_kind
-from ..base._inner import LARGEST_SEED, seed_unset, was_interrupted, with_own_checkpoint
+from ..base._fit_state import FitState
+from ..base._inner import LARGEST_SEED, hand_verbose, in_threads, seed_unset, was_interrupted, with_own_checkpoint
 from ..base._input import image_shape_within
 from ..base._one_class import BaseOneClass, finite
 from ..reconstruction import PCAReconstruction
 from ._pooling import pooled
 
 _LEAST_SHARE = 0.01  # of the root mean square of all scales of images, of a feature's mean error in a table
+
+
+@dataclass(eq=False)
+class AlignedFitState(FitState):
+    """What `AlignedDetector` keeps besides: parameters as they were when it was fitted."""
+
+    of_map: dict | None = None  # for `anomaly_map` of the detector inside
+    tail: str | None = None
+    top_fraction: float | None = None
 
 
 @with_shared_docs
@@ -68,6 +79,10 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration rows below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}
+    n_jobs : int, default=None
+        Threads in which the detectors of the folds are fitted; None is one, -1 as many as there are processors. They
+        share a device, and give the same bits as one thread.
+    {verbose of what is inside}
 
     Attributes
     ----------
@@ -106,7 +121,10 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         "tail": [StrOptions({"upper", "lower", "both"})],
         "top_fraction": [Interval(Real, 0, 1, closed="right")],
         "cv": [Interval(Integral, 2, None, closed="left"), None],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
     }
+    _state_class = AlignedFitState
 
     def __init__(
         self,
@@ -122,6 +140,8 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         validation_fraction=None,
         image_shape=None,
         random_state=None,
+        n_jobs=None,
+        verbose=0,
     ):
         self.estimator = estimator
         self.kind = kind
@@ -134,6 +154,8 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         self.validation_fraction = validation_fraction
         self.image_shape = image_shape
         self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
 
     @with_shared_docs
     @validate_params({"smoothing": SMOOTHING}, prefer_skip_nested_validation=True)
@@ -156,7 +178,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         return self.image_shape or image_shape_within(self.estimator)
 
     def _fit(self, X, X_valid):
-        random = np.random.RandomState(self._seed)
+        random = np.random.RandomState(self._fit_state.seed)
         detector = PCAReconstruction() if self.estimator is None else clone(self.estimator)
         if self.image_shape_ is None and not hasattr(detector, "reconstruct"):
             raise ValueError(
@@ -171,9 +193,10 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
                     f"cv={self.cv} folds of {len(X)} training rows, expected at least {fewest} rows; lower cv, set "
                     "cv=None, or add rows."
                 )
-        seed_unset(detector, lambda: random.randint(LARGEST_SEED))
-        self._of_map = {"smoothing": self.smoothing, **of_kind(detector, self.kind)}
-        self._tail, self._top_fraction = self.tail, self.top_fraction
+        hand_verbose(seed_unset(detector, lambda: random.randint(LARGEST_SEED)), self.verbose)
+        state = self._fit_state
+        state.of_map = {"smoothing": self.smoothing, **of_kind(detector, self.kind)}
+        state.tail, state.top_fraction = self.tail, self.top_fraction
         self.estimator_ = _fitted(detector, X)
         maps = self._raw_maps(self.estimator_, X) if folds is None else self._left_out_maps(detector, X, folds)
         self.map_mean_, self.map_scale_ = _usual(_checked(maps, X), None if self.image_shape_ else X)
@@ -181,26 +204,29 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
 
     def _left_out_maps(self, detector, X, folds):
         """Maps of the rows by detectors that were trained without them."""
-        maps = None
-        for k, (trained_on, left_out) in enumerate(folds.split(X)):
-            of_fold = _fitted(with_own_checkpoint(clone(detector), k), X[trained_on])
-            found = self._raw_maps(of_fold, X[left_out])
-            maps = np.empty((len(X), *found.shape[1:])) if maps is None else maps
-            maps[left_out] = found
+
+        def of_fold(k, trained_on, left_out):
+            fitted = _fitted(with_own_checkpoint(clone(detector), k), X[trained_on])
+            return left_out, self._raw_maps(fitted, X[left_out])
+
+        found = in_threads(self.n_jobs, of_fold, [(k, *rows) for k, rows in enumerate(folds.split(X))])
+        maps = np.empty((len(X), *found[0][1].shape[1:]))
+        for left_out, of_rows in found:
+            maps[left_out] = of_rows
         return maps
 
     def _score_samples(self, X):
         return self._pooled(_checked(self._raw_maps(self.estimator_, X), X))
 
     def _pooled(self, maps):
-        return pooled(-self._standardised(maps).reshape(len(maps), -1), "top", self._top_fraction)
+        return pooled(-self._standardised(maps).reshape(len(maps), -1), "top", self._fit_state.top_fraction)
 
     def _standardised(self, maps):
         with np.errstate(over="ignore"):  # the row is named by who calls
             z = (maps - self.map_mean_) / self.map_scale_
-        if self._tail == "both":
+        if self._fit_state.tail == "both":
             return np.abs(z)
-        return z if self._tail == "upper" else -z
+        return z if self._fit_state.tail == "upper" else -z
 
     def _raw_maps(self, detector, X):
         """What is standardised, float64 (n, H, W) or (n, n_features)."""
@@ -208,7 +234,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
             rows = X.astype(np.float64)
             with np.errstate(over="ignore", invalid="ignore"):
                 return np.square(detector.reconstruct(rows) - rows)
-        maps = detector.anomaly_map(X, **self._of_map)
+        maps = detector.anomaly_map(X, **self._fit_state.of_map)
         if any(one is None for one in maps):
             raise ValueError(
                 f"{type(detector).__name__} skipped an image, which so has no map; set its on_error='raise', which "

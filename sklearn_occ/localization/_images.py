@@ -72,6 +72,11 @@ class Images:
         taken._numbers = [self._numbers[row] for row in rows]
         return taken
 
+    def keep(self, rows):
+        """Drop all images but some."""
+        kept = self.take(rows)
+        self._images, self._numbers = kept._images, kept._numbers
+
     def name(self, index):
         """What an error or a table calls an image."""
         image = self._images[index]

@@ -1,20 +1,21 @@
 """PatchDetector: a detector of patches becomes one of whole images, and says where."""
 
+from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
-from sklearn.utils import check_random_state
+from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
 from .._engine import BaseDeepOneClass
-from ..base._inner import LARGEST_SEED, seed_unset
-from ..base._input import as_taken_by, majority_rows
-from ..base._threshold import ThresholdMixin
+from ..base._detector import BaseDetector
+from ..base._fit_state import FitState
+from ..base._inner import LARGEST_SEED, hand_verbose, seed_unset
+from ..base._input import as_taken_by
 from ..reconstruction import PatchAutoencoder
-from ._images import Images
+from ._images import Images, Kind
 from ._layout import PatchLayout
 from ._patch_maps import PatchMapsMixin
 from ._patch_scorer import PatchScorer
@@ -22,7 +23,16 @@ from ._pooling import pooled
 from ._sampling import RenewedPatches, TrainingPatches
 
 
-class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
+@dataclass(eq=False)
+class PatchFitState(FitState):
+    """What `PatchDetector` keeps besides."""
+
+    kind: Kind | None = None  # what the images trained on have in common, and others have to have too
+    layout: PatchLayout | None = None  # where patches lie
+    pooling: tuple | None = None  # (pooling, top_fraction), as they were when it was fitted
+
+
+class PatchDetector(PatchMapsMixin, MetaEstimatorMixin, BaseDetector):
     """Cut images of any size into patches, score these, and pool their scores and maps.
 
     ::
@@ -60,6 +70,10 @@ class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierM
         neither trained on nor scored. None takes all patches.
     min_foreground : float in [0, 1], default=0.5
         Share of foreground that a patch must have.
+    on_error : {"raise", "skip"}, default="raise"
+        What becomes of an image that cannot be read or used: one smaller than a patch, without a patch of enough
+        foreground, with NaN, or of other channels, dtype or range than the first. "skip": it is named and counted in a
+        warning, is not trained on, and its score is NaN.
     contamination : float in (0, 0.5] or None, default=0.1
         Share of the calibration images below the threshold. None: the lowest of them is the threshold.
     threshold_data : {"train", "validation"}, default="train"
@@ -70,13 +84,10 @@ class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierM
         Positions of random patches, images held out, and seeds of `estimator`.
     n_jobs : int, default=None
         Threads that read files; as `sklearn_occ.datasets.iter_images` takes it.
-    on_error : {"raise", "skip"}, default="raise"
-        What becomes of an image that cannot be read or used: one smaller than a patch, without a patch of enough
-        foreground, with NaN, or of other channels, dtype or range than the first. "skip": it is named and counted in a
-        warning, is not trained on, and its score is NaN.
     verbose : int, default=0
         1 prints how many images are done, every 10 seconds. A fit goes over the images several times: to find those
-        that can be used, to cut patches, with `n_patches` for each epoch anew, and to score.
+        that can be used, to cut patches, with `n_patches` for each epoch anew, and to score. It is handed to each
+        detector inside whose own `verbose` has its default; one that was set there stays.
 
     Attributes
     ----------
@@ -104,6 +115,7 @@ class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierM
     """
 
     _parameter_constraints: dict = {
+        **BaseDetector._parameter_constraints,
         "estimator": [HasMethods(["fit", "score_samples"]), None],
         "patch_size": [Interval(Integral, 1, None, closed="left"), tuple, list],
         "stride": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
@@ -112,14 +124,11 @@ class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierM
         "n_patches": [Interval(Integral, 2, None, closed="left"), None],
         "foreground": [StrOptions({"otsu"}), callable, None],
         "min_foreground": [Interval(Real, 0, 1, closed="both")],
-        "contamination": [Interval(Real, 0, 0.5, closed="right"), None],
-        "threshold_data": [StrOptions({"train", "validation"})],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
-        "random_state": ["random_state"],
         "n_jobs": [Integral, None],
         "on_error": [StrOptions({"raise", "skip"})],
         "verbose": ["verbose"],
     }
+    _state_class = PatchFitState
 
     def __init__(
         self,
@@ -132,12 +141,12 @@ class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierM
         n_patches=None,
         foreground="otsu",
         min_foreground=0.5,
+        on_error="raise",
         contamination=0.1,
         threshold_data="train",
         validation_fraction=None,
         random_state=None,
         n_jobs=None,
-        on_error="raise",
         verbose=0,
     ):
         self.estimator = estimator
@@ -156,7 +165,6 @@ class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierM
         self.on_error = on_error
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
         """Train the patch scorer on the majority images and set the threshold.
 
@@ -174,45 +182,40 @@ class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierM
         self
             The fitted estimator.
         """
-        before = dict(vars(self))
-        try:
-            vars(self).pop("_kind", None)
-            self._fit_majority(self._images(X), y)
-        except BaseException:  # a fit that fails leaves the estimator as it was
-            vars(self).clear()
-            vars(self).update(before)
-            raise
-        return self
+        return super().fit(X, y)
 
-    def _fit_majority(self, images, y):
-        random = check_random_state(self.random_state)
-        self._seed = random.randint(LARGEST_SEED)
-        trained_on, held_out = self._hold_out(np.flatnonzero(majority_rows(y, len(images))))
-        self._layout = PatchLayout(self.patch_size, self.stride, self.foreground, self.min_foreground)
-        self._pooling = self.pooling, self.top_fraction
-        to_train_on = images.take(trained_on)
-        patches = TrainingPatches(to_train_on, self._layout, self._seed)
-        self._kind = to_train_on.kind
+    def _read_X(self, X, *, reset):
+        kind = self._fit_state.kind  # None when fitting
+        return Images(X, n_jobs=self.n_jobs, on_error=self.on_error, verbose=self.verbose, kind=kind)
+
+    def _select(self, X, numbers):
+        return X.take(numbers)
+
+    def _inspect(self, X, *, reset):
+        """Leave it to `TrainingPatches`, which reads the images once: they may be files."""
+
+    def _draw_seeds(self, random):
+        super()._draw_seeds(random)
         scorer = PatchAutoencoder() if self.estimator is None else clone(self.estimator)
         seed_unset(scorer, lambda: random.randint(LARGEST_SEED))
-        if self.n_patches is None:
-            self.estimator_ = scorer.fit(as_taken_by(scorer, patches.all()))
-        else:
-            self.estimator_ = self._fit_on_samples(scorer, patches)
-        if self.threshold_data == "validation":
-            calibration = images.take(held_out)
-            calibration.kind = self._kind
-        else:
-            calibration = to_train_on.take(patches.usable)
-        scores = self._scores(calibration)
-        self.calibration_scores_ = np.sort(scores[np.isfinite(scores)])
-        if not len(self.calibration_scores_):
-            raise ValueError(
-                f"None of {len(scores)} calibration images can be used, expected at least 1; see the warning."
-            )
-        self._set_offset()
+        self.estimator_ = hand_verbose(scorer, self.verbose)
 
-    def _fit_on_samples(self, scorer, patches):
+    def _fit(self, X, X_valid):
+        state = self._fit_state
+        state.layout = PatchLayout(self.patch_size, self.stride, self.foreground, self.min_foreground)
+        state.pooling = self.pooling, self.top_fraction
+        patches = TrainingPatches(X, state.layout, state.seed)
+        X.keep(patches.usable)
+        state.training_rows = state.training_rows[patches.usable]
+        state.kind = X.kind
+        if X_valid is not None:
+            X_valid.kind = X.kind
+        if self.n_patches is None:
+            self.estimator_ = self.estimator_.fit(as_taken_by(self.estimator_, patches.all()))
+        else:
+            self.estimator_ = self._fitted_on_samples(self.estimator_, patches)
+
+    def _fitted_on_samples(self, scorer, patches):
         sample = as_taken_by(scorer, patches.draw(0, self.n_patches))
         if not isinstance(scorer, BaseDeepOneClass):
             return scorer.fit(sample)
@@ -221,6 +224,14 @@ class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierM
             return scorer.set_params(callbacks=[*(users or []), renewed]).fit(sample).set_params(callbacks=users)
         finally:
             renewed.draw = None
+
+    def _usable_scores(self, scores, X):
+        usable = scores[np.isfinite(scores)]  # an image that is skipped has none
+        if not len(usable):
+            raise ValueError(
+                f"None of {len(scores)} calibration images can be used, expected at least 1; see the warning."
+            )
+        return usable
 
     @with_shared_docs
     def score_samples(self, X):
@@ -236,7 +247,7 @@ class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierM
             In the unit of the patch scorer; NaN for an image that is skipped.
         """
         check_is_fitted(self)
-        return self._scores(self._images(X))
+        return self._score_samples(self._read_X(X, reset=False))
 
     def predict(self, X):
         """Label each image: 1 majority, -1 minority, 0 for one that is skipped. Returns int of shape (n,)."""
@@ -255,19 +266,14 @@ class PatchDetector(PatchMapsMixin, ThresholdMixin, MetaEstimatorMixin, OutlierM
 
     @property
     def _scorer(self):
-        return PatchScorer(self.estimator_, self._layout)
+        return PatchScorer(self.estimator_, self._fit_state.layout)
 
-    def _images(self, X):
-        kind = getattr(self, "_kind", None)
-        return Images(X, n_jobs=self.n_jobs, on_error=self.on_error, verbose=self.verbose, kind=kind)
-
-    def _scores(self, images):
+    def _score_samples(self, X):
         scorer = self._scorer
-        of_images = images.results(lambda image: pooled(scorer.scores(image).scores, *self._pooling))
+        of_images = X.results(lambda image: pooled(scorer.scores(image).scores, *self._fit_state.pooling))
         return np.array([np.nan if score is None else score for score in of_images])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
         return tags

@@ -18,7 +18,7 @@ _MAP_PARAMETERS = {
 
 
 class PatchMapsMixin:
-    """Scores of patches, maps and regions of images; a class has `_images(X)`, an `Images`, and `_scorer`."""
+    """Scores of patches, maps and regions of images; a class has `_read_X(X, reset)`, an `Images`, and `_scorer`."""
 
     @with_shared_docs
     def score_patches(self, X):
@@ -35,7 +35,7 @@ class PatchMapsMixin:
             None for one that is skipped.
         """
         check_is_fitted(self)
-        return self._images(X).results(self._scorer.scores)
+        return self._read_X(X, reset=False).results(self._scorer.scores)
 
     @with_shared_docs
     @validate_params(_MAP_PARAMETERS, prefer_skip_nested_validation=False)  # the patch scorer checks `kind`
@@ -69,18 +69,18 @@ class PatchMapsMixin:
         """
         check_is_fitted(self)
         scorer = self._scorer
-        return self._images(X).results(lambda image: scorer.map(image, resolution, smoothing, kind)[0])
+        return self._read_X(X, reset=False).results(lambda image: scorer.map(image, resolution, smoothing, kind)[0])
 
     @with_shared_docs
     @validate_params(
         {
             "n_regions": [Interval(Integral, 1, None, closed="left")],
-            "share": [Interval(Real, 0, 1, closed="neither")],
+            "top_fraction": [Interval(Real, 0, 1, closed="neither")],
             **_MAP_PARAMETERS,
         },
         prefer_skip_nested_validation=False,
     )
-    def find_regions(self, X, *, n_regions=20, share=0.01, resolution="auto", kind=None, smoothing=0.0):
+    def find_regions(self, X, *, n_regions=20, top_fraction=0.01, resolution="auto", kind=None, smoothing=0.0):
         """Table of the most suspicious regions of all images.
 
         Parameters
@@ -88,10 +88,10 @@ class PatchMapsMixin:
         {images as in fit}
         n_regions : int, default=20
             Most rows of the table.
-        share : float in (0, 1), default=0.01
+        top_fraction : float in (0, 1), default=0.01
             Share of the pixels in each image's scored patches, those highest in its map, that belongs to regions;
             neighbouring ones, also across corners, are one region. Pixels with the value of the lowest of them belong
-            to regions too, so that with `resolution="patches"` a small share gives whole patches.
+            to regions too, so that with `resolution="patches"` a small fraction gives whole patches.
         resolution : {"auto", "pixels", "patches"}, default="auto"
         kind : str, default=None
         smoothing : float, default=0.0
@@ -106,13 +106,13 @@ class PatchMapsMixin:
         """
         check_is_fitted(self)
         pandas = require("pandas", purpose="A table of regions")
-        images, scorer, found = self._images(X), self._scorer, []
+        images, scorer, found = self._read_X(X, reset=False), self._scorer, []
 
         def highest(regions):
             return sorted(regions, key=lambda region: -region["score"])[:n_regions]
 
         of_images = images.results(
-            lambda image: highest(regions_of(*scorer.map(image, resolution, smoothing, kind), share))
+            lambda image: highest(regions_of(*scorer.map(image, resolution, smoothing, kind), top_fraction))
         )
         for index, regions in enumerate(of_images):
             found = highest(found + [{"file": images.name(index), **region} for region in regions or []])

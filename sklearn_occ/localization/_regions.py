@@ -7,7 +7,7 @@ COLUMNS = ("file", "x", "y", "width", "height", "score", "rank")
 _EQUAL = 1e-5  # of the map's range: what blending leaves of equal values
 
 
-def regions_of(anomaly_map, covered, share):
+def regions_of(anomaly_map, covered, top_fraction):
     """Connected regions of the highest pixels of a map.
 
     Parameters
@@ -16,7 +16,7 @@ def regions_of(anomaly_map, covered, share):
         Higher = more anomalous.
     covered : ndarray of bool, shape (H, W)
         Pixels of patches that were scored, of which regions consist.
-    share : float in (0, 1)
+    top_fraction : float in (0, 1)
         Of these pixels that belong to regions; more where the lowest of them has equals.
 
     Returns
@@ -26,7 +26,7 @@ def regions_of(anomaly_map, covered, share):
         touch at a corner are connected.
     """
     values = anomaly_map[covered]
-    highest = covered & (anomaly_map >= np.quantile(values, 1 - share) - _EQUAL * np.ptp(values))
+    highest = covered & (anomaly_map >= np.quantile(values, 1 - top_fraction) - _EQUAL * np.ptp(values))
     labels, n_regions = ndimage.label(highest, structure=np.ones((3, 3)))
     peaks = ndimage.maximum(anomaly_map, labels, np.arange(1, n_regions + 1))
     return [

@@ -23,7 +23,14 @@ from ._convolutional import ConvDecoder, ConvEncoder
 from ._dense import DenseDecoder, DenseEncoder
 from ._distortions import random_distortion, random_permutation, random_resampling
 from ._judged import JudgedCascade, build_judge
-from ._losses import ReconstructionLoss, gradient_penalty, mean_squared_error, row_error, squared_error
+from ._losses import (
+    ReconstructionLoss,
+    ScoreOfParts,
+    gradient_penalty,
+    mean_squared_error,
+    row_error,
+    squared_error,
+)
 from ._margin import MapDecoder, MapEncoder, MarginHead, MarginNetwork, map_code_width
 from ._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
 from ._noise import coarse_noise
@@ -67,6 +74,7 @@ __all__ = [
     "Recoder",
     "RecodingAdversarial",
     "ReconstructionLoss",
+    "ScoreOfParts",
     "StructuralSimilarity",
     "UNet",
     "VariationalAutoencoder",

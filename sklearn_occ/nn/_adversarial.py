@@ -2,11 +2,13 @@
 
 import copy
 
+import torch
 from torch import nn
 from torch.func import functional_call
 
 from . import _convolutional, _dense
 from ._autoencoder import probe
+from ._losses import gradient_penalty
 
 _TABLE_WIDTHS = (64, 32)  # hidden layers of both networks of a table
 _SLOPE = 0.2
@@ -34,7 +36,13 @@ class Discriminator(nn.Module):
 
 
 class GenerativeAdversarial(nn.Module):
-    """A generator and a discriminator; `x -> (features, logit)` of the discriminator.
+    """A generator and a discriminator; what it gives depends on whose turn it is.
+
+    ::
+
+        x                                  (features, logit) of the discriminator
+        (x, codes), "generator"            logits of G(codes), (b,)
+        (x, codes), "discriminator"        logits of x and of G(codes), (b,) each
 
     Parameters
     ----------
@@ -53,8 +61,12 @@ class GenerativeAdversarial(nn.Module):
         self.discriminator = discriminator
         self.output_activation = nn.Identity() if output_activation is None else output_activation
 
-    def forward(self, x):
-        return self.discriminator(x)
+    def forward(self, x, codes=None, *, player=None):
+        if player is None:
+            return self.discriminator(x)
+        if player == "generator":
+            return self.discriminator(self.made(codes))[1]
+        return self.discriminator(x)[1], self.discriminator(self.made(codes).detach())[1]
 
     def made(self, codes, *, keeps_statistics=False):
         """Rows of the codes (b, n_components), (b, *shape).
@@ -66,11 +78,15 @@ class GenerativeAdversarial(nn.Module):
 
 
 class EncodedAdversarial(GenerativeAdversarial):
-    """A generator, a discriminator, and an encoder to the generator's codes.
+    """A generator, a discriminator, which is a critic, and an encoder to the generator's codes.
 
     ::
 
-        x -> (G(E(x)), E(x), f(x), f(G(E(x))))        f: the features of the discriminator
+        x, or the turn of "encoder"                (G(E(x)), E(x), f(x), f(G(E(x))))
+        (x, codes, shares), "generator"            critic of G(codes), (b,)
+        (x, codes, shares), "discriminator"        critic of G(codes) and of x, (b,) each, and the gradient penalty
+
+    f are the features of the critic. The penalty is that of the rows mixed of x and G(codes) by the shares.
 
     Parameters
     ----------
@@ -84,11 +100,23 @@ class EncodedAdversarial(GenerativeAdversarial):
         super().__init__(generator, discriminator, output_activation)
         self.encoder = encoder
 
-    def forward(self, x):
+    def forward(self, x, codes=None, shares=None, *, player=None):
+        if player == "generator":
+            return keeping_statistics(self.discriminator, self.made(codes))[1]
+        if player == "discriminator":
+            return self._judged(x, codes, shares)
         code = self.encoder(x.clone())  # copies, as a network may work in place
         made = self.made(code.clone())
         features = self.discriminator.features
         return made, code, features(x.clone()), features(made.clone())
+
+    def _judged(self, x, codes, shares):
+        with torch.no_grad():
+            made = self.made(codes, keeps_statistics=True)
+        mixed = shares * x + (1 - shares) * made
+        with torch.autocast(x.device.type, enabled=False):
+            penalty = gradient_penalty(lambda rows: keeping_statistics(self.discriminator, rows)[1], mixed)
+        return self.discriminator(made)[1], self.discriminator(x.clone())[1], penalty
 
 
 class Recoder(nn.Module):
@@ -115,10 +143,25 @@ class Recoder(nn.Module):
 
 
 class RecodingAdversarial(GenerativeAdversarial):
-    """A `Recoder` as generator, and a discriminator of rows; `x -> (x', z, z')` of the generator."""
+    """A `Recoder` as generator, and a discriminator of rows, with features f; it gives what the turn asks for.
 
-    def forward(self, x):
-        return self.generator(x)
+    ::
+
+    x                       (x', z, z') of the generator
+    x, "generator"          (x', z, z'), f(x'), f(x)
+    x, "discriminator"      logits of x and of x', (b,) each
+    """
+
+    def forward(self, x, *, player=None):
+        if player == "discriminator":
+            with torch.no_grad():
+                made = keeping_statistics(self.generator, x)[0]
+            return self.discriminator(x.clone())[1], self.discriminator(made)[1]
+        recoded = self.generator(x)
+        if player is None:
+            return recoded
+        of_rows, of_made = (keeping_statistics(self.discriminator.features, rows.clone()) for rows in (x, recoded[0]))
+        return recoded, of_made, of_rows
 
     @property
     def encoder(self):

@@ -13,7 +13,7 @@ class JudgedCascade(nn.Module):
     ::
 
         (x, noise) while `pretrains`     CascadeOutput of the generator, with noise
-        (x, noise) then                  logits (3 b,) of x, of G(x) and of D(mu + noise_scale * noise)
+        (x, noise) then                  logits (3 b,) of x, of G(x) and of D(mu + noise_std * noise)
         x                                (reconstruction, mean, log_variance, logit of x)
 
     Parameters
@@ -22,15 +22,15 @@ class JudgedCascade(nn.Module):
         `G`, with the decoder `D` of its codes `mu`.
     discriminator : Discriminator
         A positive logit says that a row was made.
-    noise_scale : float
+    noise_std : float
         What the codes of the second kind of made rows are disturbed by, in standard deviations of the prior.
     """
 
-    def __init__(self, generator, discriminator, noise_scale):
+    def __init__(self, generator, discriminator, noise_std):
         super().__init__()
         self.generator = generator
         self.discriminator = discriminator
-        self.noise_scale = noise_scale
+        self.noise_std = noise_std
         self.pretrains = False
 
     def forward(self, x, noise=None):
@@ -40,7 +40,7 @@ class JudgedCascade(nn.Module):
         if self.pretrains:
             return self.generator(x, noise)
         made = self.generator(x)
-        disturbed = self.generator.decoder(made.mean + self.noise_scale * noise)
+        disturbed = self.generator.decoder(made.mean + self.noise_std * noise)
         return self.discriminator(torch.cat([x, made.reconstruction, disturbed]))[1]
 
 

@@ -30,6 +30,25 @@ def gradient_penalty(critic, x):
     return (gradients.flatten(1).norm(dim=1) - 1).square().mean()
 
 
+class ScoreOfParts(nn.Module):
+    """Criterion whose score is one of its parts, or what they combine to.
+
+    A subclass writes `part(name, outputs, x)`, (b,), higher = majority, for each name in `part_names` and for
+    `score_function`, the part or the combination that is the score.
+    """
+
+    part_names = ()
+    score_function = "sum"
+
+    def score(self, outputs, x):
+        """Score of each row, (b,)."""
+        return self.part(self.score_function, outputs, x)
+
+    def parts(self, outputs, x):
+        """Each part for each row, a dict of tensors (b,)."""
+        return {name: self.part(name, outputs, x) for name in self.part_names}
+
+
 class ReconstructionLoss(nn.Module):
     """`L_AE = sum_j (D(E(x))_j - x_j)^2`: its mean over the batch as loss, `-L_AE / pixels` as score."""
 

@@ -82,47 +82,47 @@ class DenseDenoiser(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """`x, noise -> (network(x + noise),)`; without noise, `x -> (network(x),)`.
+    """`x, noise -> (denoiser(x + noise),)`; without noise, `x -> (denoiser(x),)`.
 
     Parameters
     ----------
-    network : torch.nn.Module
+    denoiser : torch.nn.Module
         `(b, *shape) -> (b, *shape)`.
     output_activation : torch.nn.Module, optional
-        Applied to what the network gives.
+        Applied to what the denoiser gives.
     """
 
-    def __init__(self, network, output_activation=None):
+    def __init__(self, denoiser, output_activation=None):
         super().__init__()
-        self.network = network if output_activation is None else nn.Sequential(network, output_activation)
+        self.denoiser = denoiser if output_activation is None else nn.Sequential(denoiser, output_activation)
 
     def forward(self, x, *noise):
-        return (self.network(sum(noise, x)),)
+        return (self.denoiser(sum(noise, x)),)
 
 
-def build_denoiser(network, shape, channels, depth):
+def build_denoiser(denoiser, shape, channels, depth):
     """Network from rows of `shape` to rows of `shape`.
 
     Parameters
     ----------
-    network : None, torch.nn.Module or callable
-        None = the default; a module is copied; else `network(shape)`.
+    denoiser : None, torch.nn.Module or callable
+        None = the default; a module is copied; else `denoiser(shape)`.
     shape : tuple (C, H, W) or (n_features,)
         Shape of one row.
     channels, depth : int
         Of the default network of images.
     """
-    if isinstance(network, nn.Module):
-        built = copy.deepcopy(network)
-    elif network is not None:
-        built = network(shape)
+    if isinstance(denoiser, nn.Module):
+        built = copy.deepcopy(denoiser)
+    elif denoiser is not None:
+        built = denoiser(shape)
     else:
         built = UNet(shape, channels, depth) if len(shape) == 3 else DenseDenoiser(*shape)
-    output = probe(built, shape, f"The network cannot take rows of shape {shape}")
+    output = probe(built, shape, f"The denoiser cannot take rows of shape {shape}")
     if tuple(output.shape[1:]) != tuple(shape):
         raise ValueError(
-            f"The network turns rows of shape {shape} into rows of shape {tuple(output.shape[1:])}, expected the same; "
-            "change its last layers, or pass network=None for the default."
+            f"The denoiser turns rows of shape {shape} into rows of shape {tuple(output.shape[1:])}, expected the same "
+            "shape; change its last layers, or pass denoiser=None for the default."
         )
     return built
 

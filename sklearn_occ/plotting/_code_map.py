@@ -8,8 +8,8 @@ from sklearn.utils._param_validation import HasMethods, StrOptions, validate_par
 
 from ._axes import legend_above, one_axes, require_matplotlib
 from ._classes import classes_in
-from ._fitted import centre_of_codes
-from ._points import draw_centre, draw_points
+from ._fitted import center_of_codes
+from ._points import draw_center, draw_points
 
 
 class CodeMapDisplay:
@@ -30,7 +30,7 @@ class CodeMapDisplay:
         Where the codes lie.
     y : array-like of shape (n,), default=None
         1 majority, -1 minority; None draws all rows alike.
-    centre : ndarray of shape (2,), default=None
+    center : ndarray of shape (2,), default=None
         Where the centre lies; None draws none.
     shares : ndarray of shape (2,), default=None
         Shares of the codes' variance along the axes, of PCA. None stands for axes without a unit, of t-SNE, which are
@@ -40,7 +40,7 @@ class CodeMapDisplay:
     ----------
     points_ : dict of str to matplotlib PathCollection
         The points of "majority", "minority" or "samples".
-    centre_ : matplotlib PathCollection or None
+    center_ : matplotlib PathCollection or None
         The centre.
     ax_, figure_ : matplotlib Axes and Figure
         Where it was drawn.
@@ -57,14 +57,14 @@ class CodeMapDisplay:
     >>> digits = load_one_class_digits(majority=0)
     >>> occ = ConOCC(max_epochs=5, channels=4, random_state=0).fit(digits.X_train)
     >>> display = CodeMapDisplay.from_estimator(occ, digits.X_test, digits.y_test)
-    >>> display.points.shape, display.centre.shape
+    >>> display.points.shape, display.center.shape
     ((1708, 2), (2,))
     """
 
-    def __init__(self, *, points, y=None, centre=None, shares=None):
+    def __init__(self, *, points, y=None, center=None, shares=None):
         self.points = points
         self.y = y
-        self.centre = centre
+        self.center = center
         self.shares = shares
 
     @classmethod
@@ -75,7 +75,7 @@ class CodeMapDisplay:
         Parameters
         ----------
         estimator : fitted estimator with `transform`
-            The centre is its `mu_` (`ConOCC`) or `center_` (`DeepSVDD`), in a pipeline or search that of the last step
+            The centre is its `center_` (`ConOCC`, `DeepSVDD`), in a pipeline or search that of the last step
             or best estimator, in `COCSVM` that of the first stage; others have none.
         X : array-like
             What the estimator takes.
@@ -92,7 +92,7 @@ class CodeMapDisplay:
         return cls.from_codes(
             estimator.transform(X),
             y,
-            centre=centre_of_codes(estimator),
+            center=center_of_codes(estimator),
             method=method,
             random_state=random_state,
             ax=ax,
@@ -103,7 +103,7 @@ class CodeMapDisplay:
     @validate_params(
         {"method": [StrOptions({"pca", "tsne"})], "random_state": ["random_state"]}, prefer_skip_nested_validation=False
     )
-    def from_codes(cls, codes, y=None, *, centre=None, method="pca", random_state=None, ax=None, **plot_kw):
+    def from_codes(cls, codes, y=None, *, center=None, method="pca", random_state=None, ax=None, **plot_kw):
         """Draw codes that are there.
 
         Parameters
@@ -112,7 +112,7 @@ class CodeMapDisplay:
             At least 3 rows of at least 2 numbers.
         y : array-like of shape (n,), default=None
             1 majority, -1 minority.
-        centre : array-like of shape (n_components,), default=None
+        center : array-like of shape (n_components,), default=None
             Drawn among the codes.
         method : {"pca", "tsne"}, default="pca"
             See the class. t-SNE has scikit-learn's defaults, with a perplexity of at most a third of the rows.
@@ -134,24 +134,24 @@ class CodeMapDisplay:
                 f"codes has shape {codes.shape}, but a map needs at least 3 rows of 2 numbers; pass more rows, or "
                 "codes of more components."
             )
-        if centre is not None:
-            centre = np.asarray(centre, dtype=np.float64)
-            if centre.shape != codes.shape[1:]:
+        if center is not None:
+            center = np.asarray(center, dtype=np.float64)
+            if center.shape != codes.shape[1:]:
                 raise ValueError(
-                    f"centre has shape {centre.shape}, but codes have {codes.shape[1]} components; pass one number for "
+                    f"center has shape {center.shape}, but codes have {codes.shape[1]} components; pass one number for "
                     "each."
                 )
-        points, centre, shares = _by_pca(codes, centre) if method == "pca" else _by_tsne(codes, centre, random_state)
-        return cls(points=points, y=y, centre=centre, shares=shares).plot(ax, **plot_kw)
+        points, center, shares = _by_pca(codes, center) if method == "pca" else _by_tsne(codes, center, random_state)
+        return cls(points=points, y=y, center=center, shares=shares).plot(ax, **plot_kw)
 
-    def plot(self, ax=None, *, majority_kw=None, minority_kw=None, centre_kw=None, legend_kw=None):
+    def plot(self, ax=None, *, majority_kw=None, minority_kw=None, center_kw=None, legend_kw=None):
         """Draw.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             None makes a figure.
-        majority_kw, minority_kw, centre_kw : dict, default=None
+        majority_kw, minority_kw, center_kw : dict, default=None
             Passed to `Axes.scatter`. Without labels `majority_kw` counts.
         legend_kw : dict, default=None
             Passed to `Axes.legend`.
@@ -165,7 +165,7 @@ class CodeMapDisplay:
         self.ax_ = one_axes(ax, size=(6, 5.4))
         self.figure_ = self.ax_.figure
         self.points_ = draw_points(self.ax_, self.points, classes, majority_kw, minority_kw)
-        self.centre_ = None if self.centre is None else draw_centre(self.ax_, self.centre, centre_kw)
+        self.center_ = None if self.center is None else draw_center(self.ax_, self.center, center_kw)
         if self.shares is None:
             self.ax_.set(xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
         else:
@@ -176,19 +176,19 @@ class CodeMapDisplay:
         return self
 
 
-def _by_pca(codes, centre):
+def _by_pca(codes, center):
     with np.errstate(invalid="ignore"):  # collapsed codes have no variance to share
         pca = PCA(2, svd_solver="full").fit(codes)
     shares = np.nan_to_num(pca.explained_variance_ratio_)
-    return pca.transform(codes), None if centre is None else pca.transform(centre[None])[0], shares
+    return pca.transform(codes), None if center is None else pca.transform(center[None])[0], shares
 
 
-def _by_tsne(codes, centre, random_state):
+def _by_tsne(codes, center, random_state):
     if not np.ptp(codes, axis=0).any():
         raise ValueError(
             f"All {len(codes)} codes are identical, so that t-SNE has no neighbours to keep; look at the "
             "warnings of the fit."
         )
-    rows = codes if centre is None else np.concatenate([codes, centre[None]])
+    rows = codes if center is None else np.concatenate([codes, center[None]])
     points = TSNE(perplexity=min(30, (len(rows) - 1) / 3), random_state=random_state).fit_transform(rows)
-    return points[: len(codes)], None if centre is None else points[-1], None
+    return points[: len(codes)], None if center is None else points[-1], None

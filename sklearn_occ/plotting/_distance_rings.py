@@ -9,8 +9,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ._axes import legend_above, one_axes, require_matplotlib, with_defaults
 from ._classes import classes_in
-from ._fitted import centre_of_codes, owner_of, rows_seen_by
-from ._points import draw_centre, draw_points
+from ._fitted import center_of_codes, owner_of, rows_seen_by
+from ._points import draw_center, draw_points
 
 _DRAWN = 0.99  # share of the rows within the default limit
 
@@ -45,7 +45,7 @@ class DistanceRingsDisplay:
         The points of "majority", "minority" or "samples".
     radius_ : matplotlib Line2D or None
         The circle.
-    centre_ : matplotlib PathCollection
+    center_ : matplotlib PathCollection
         The centre.
     limit_ : float
         The largest distance that is drawn.
@@ -148,7 +148,7 @@ class DistanceRingsDisplay:
         majority_kw=None,
         minority_kw=None,
         radius_kw=None,
-        centre_kw=None,
+        center_kw=None,
         legend_kw=None,
     ):
         """Draw.
@@ -160,7 +160,7 @@ class DistanceRingsDisplay:
         limit : float, default=None
             Rows beyond this distance are left out, and counted below the axis. None: a little more than the 99 %
             quantile of the distances, or than the radius where that is larger. Give compared pictures the same.
-        majority_kw, minority_kw, centre_kw : dict, default=None
+        majority_kw, minority_kw, center_kw : dict, default=None
             Passed to `Axes.scatter`. Without labels `majority_kw` counts.
         radius_kw : dict, default=None
             Passed to `Axes.plot`.
@@ -200,7 +200,7 @@ class DistanceRingsDisplay:
             turn = np.linspace(0, 2 * np.pi, 361)
             given = with_defaults(defaults, radius_kw, Line2D)
             (self.radius_,) = self.ax_.plot(self.radius * np.cos(turn), self.radius * np.sin(turn), **given)
-        self.centre_ = draw_centre(self.ax_, (0, 0), {"s": 120, "label": None} | (centre_kw or {}))
+        self.center_ = draw_center(self.ax_, (0, 0), {"s": 120, "label": None} | (center_kw or {}))
         n_beyond = np.count_nonzero(~within)
         beyond = f"\n{n_beyond} of {len(within)} rows lie beyond" if n_beyond else ""
         self.ax_.set(
@@ -223,10 +223,10 @@ def _distances(estimator, X):
     """Distances of the rows from the centre, and the radius of the circle that belongs to them, or None."""
     margin_learner = owner_of(estimator, "margin")
     if margin_learner is not None:
-        _, distance = margin_learner.score_parts(rows_seen_by(margin_learner, estimator, X))
-        return np.sqrt(distance * margin_learner.margin), margin_learner.margin**0.5
-    centre = centre_of_codes(estimator)
-    if centre is None:
+        parts = margin_learner.score_parts(rows_seen_by(margin_learner, estimator, X))
+        return np.sqrt(-parts["distance"] * margin_learner.margin), margin_learner.margin**0.5
+    center = center_of_codes(estimator)
+    if center is None:
         check_is_fitted(estimator)
         raise ValueError(
             f"{type(estimator).__name__} has no centre to measure from, as ConOCC, DeepSVDD and TEND have: pass "
@@ -234,4 +234,4 @@ def _distances(estimator, X):
         )
     codes = estimator.transform(X).astype(np.float64)
     sphere = owner_of(estimator, "radius_")
-    return np.linalg.norm(codes - centre, axis=1), None if sphere is None else sphere.radius_
+    return np.linalg.norm(codes - center, axis=1), None if sphere is None else sphere.radius_

@@ -2,7 +2,7 @@
 
 from sklearn.pipeline import Pipeline
 
-_CENTRES = ("mu_", "center_")  # of ConOCC, of DeepSVDD
+_CENTRES = ("center_", "center_")  # of ConOCC, of DeepSVDD
 _INNER = ("best_estimator_", "estimator_", "autoencoder_")  # of searches, of MajorityOnly, of COCSVM
 
 
@@ -22,16 +22,13 @@ def rows_seen_by(owner, estimator, X):
     return X
 
 
-def centre_of_codes(estimator):
+def center_of_codes(estimator):
     """The centre among the codes, as `transform` gives them; None where there is none.
 
     `center_` of TEND lies among what its head makes of the codes.
     """
-    for name in _CENTRES:
-        owner = owner_of(estimator, name)
-        if owner is not None and not hasattr(owner, "margin"):
-            return getattr(owner, name)
-    return None
+    owner = owner_of(estimator, "center_")
+    return None if owner is None or hasattr(owner, "margin") else owner.center_
 
 
 def _inner(estimator):

@@ -34,10 +34,10 @@ def draw_points(ax, points, classes, majority_kw=None, minority_kw=None):
     return drawn
 
 
-def draw_centre(ax, place, centre_kw=None):
-    """Draw a star at (x, y), above all points; `centre_kw` goes to `Axes.scatter`."""
+def draw_center(ax, place, center_kw=None):
+    """Draw a star at (x, y), above all points; `center_kw` goes to `Axes.scatter`."""
     defaults = {"s": 260, "color": "#f0e442", "edgecolors": "black", "marker": "*", "zorder": 3, "label": "centre"}
-    return ax.scatter(*place, **_scatter_options(defaults, centre_kw))
+    return ax.scatter(*place, **_scatter_options(defaults, center_kw))
 
 
 def _scatter_options(defaults, given):

@@ -2,6 +2,7 @@
 
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 
+from ..base._fit_state import FitState
 from ..base._input import ImageInputMixin
 
 
@@ -30,6 +31,7 @@ class BaseImageTransformer(TransformerMixin, ImageInputMixin, BaseEstimator):
         self
             The fitted transformer.
         """
+        self._fit_state = FitState()
         self._remember_range(self._read_X(X, reset=True))
         self._prepare()
         return self

@@ -5,7 +5,7 @@ from sklearn.utils._param_validation import StrOptions
 from .._docstrings import with_shared_docs
 from .._engine import BaseReconstruction, Steps
 from ..base._published import published
-from ..nn import ReconstructionLoss, StructuralSimilarity
+from ..nn import ReconstructionLoss, ScoreOfParts, StructuralSimilarity, row_error
 
 
 @with_shared_docs
@@ -23,7 +23,7 @@ class CAE(BaseReconstruction):
 
     The sum runs over the pixels of all channels (the features of a table). SSIM, the structural similarity, is one
     minus `anomaly_map(kind="ssim")`; inner pixels have 5 or more pixels between them and the border (a quarter of a
-    side below 20 pixels).
+    side below 20 pixels). `score_parts` gives both scores of images, whichever is chosen.
 
     Parameters
     ----------
@@ -80,6 +80,7 @@ class CAE(BaseReconstruction):
         sections 2.5 and 3.1: of the learning rates 1e-3 and 1e-4 the better one on its test data. `n_components` stays
         None, which is the paper's 256 from 32 x 32 pixels on.""",
     )
+    _score_has_parts = True
 
     def __init__(
         self,
@@ -104,6 +105,7 @@ class CAE(BaseReconstruction):
         device="auto",
         precision="float32",
         compile=False,
+        capture="auto",
         verbose="auto",
         warm_start=False,
         checkpoint=None,
@@ -128,6 +130,7 @@ class CAE(BaseReconstruction):
             device=device,
             precision=precision,
             compile=compile,
+            capture=capture,
             verbose=verbose,
             warm_start=warm_start,
             checkpoint=checkpoint,
@@ -135,31 +138,41 @@ class CAE(BaseReconstruction):
         self.score_function = score_function
 
     def _make_criterion(self):
-        if self.score_function == "reconstruction":
-            return ReconstructionLoss()
-        if self.image_shape_ is None:
+        if self.image_shape_ is not None:
+            return ComparisonLoss(self.score_function, self.image_shape_[1:], self._fit_state.value_range)
+        if self.score_function == "ssim":
             raise ValueError(
                 "score_function='ssim' compares images, but X is a table; set score_function='reconstruction', or "
                 "image_shape where its rows are flattened images."
             )
-        return StructuralLoss(self.image_shape_[1:], self._fitted_range)
+        return ComparisonLoss()
 
 
-class StructuralLoss(ReconstructionLoss):
-    """`L_AE` as loss, the structural similarity of row and reconstruction as score.
+class ComparisonLoss(ScoreOfParts, ReconstructionLoss):
+    """`L_AE` as loss, the error of the reconstruction or its structural similarity to the row as score.
 
     Parameters
     ----------
-    sides : tuple (H, W)
-        Of the images.
-    data_range : float
+    score_function : str, default="reconstruction"
+        "reconstruction" or "ssim".
+    sides : tuple (H, W), optional
+        Of the images; None for a table, which has no "ssim".
+    data_range : float, optional
         Range of their values.
     """
 
-    def __init__(self, sides, data_range):
+    def __init__(self, score_function="reconstruction", sides=None, data_range=None):
         super().__init__()
-        self.similarity = StructuralSimilarity(sides, data_range)
+        self.score_function = score_function
+        self.part_names = ("reconstruction",) if sides is None else ("reconstruction", "ssim")
+        self.of_images = sides, data_range
+        self.similarity = StructuralSimilarity(sides, data_range) if score_function == "ssim" else None
 
-    def score(self, outputs, x):
-        """Score of each row, (b,)."""
-        return self.similarity(x, outputs[0])
+    def part(self, name, outputs, x):
+        """Score of that name of each row, (b,)."""
+        if name == "reconstruction":
+            return -row_error(outputs[0], x)
+        similarity = self.similarity
+        if similarity is None:  # asked for by `score_parts` alone; its matrices grow with the square of the sides
+            similarity = StructuralSimilarity(*self.of_images).to(x.device)
+        return similarity(x, outputs[0])

@@ -6,7 +6,6 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.callbacks import Callback
-from torch import nn
 
 from .._docstrings import with_shared_docs
 from .._engine import (
@@ -21,7 +20,7 @@ from .._engine import (
 )
 from .._warning import warn
 from ..base._published import published
-from ..nn import mean_squared_error, squared_error
+from ..nn import ScoreOfParts, mean_squared_error, squared_error
 
 _VARIANCE_FLOOR = 1e-3  # of the variance of the rows
 _PERIOD = 1 / 16  # of the epochs, between two updates of the centre; the paper has 60 of 1000
@@ -51,7 +50,9 @@ class ConOCC(BaseReconstruction):
 
         "reconstruction"   -L_AE(x) / m                          squared units of X
         "distance"         -||z - mu||^2                         squared units of the code
-        "sum"              -(L_AE(x) + gamma * L_con(x)) / m
+        "sum"              -(L_AE(x) + gamma * L_con(x)) / m    reconstruction + gamma * distance / m
+
+    `score_parts` gives the first two.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ class ConOCC(BaseReconstruction):
 
     Attributes
     ----------
-    mu_ : ndarray of shape (n_components_,)
+    center_ : ndarray of shape (n_components_,)
         Centre of the codes.
     update_interval_ : int
         Epochs between two updates of `mu`: `min(update_interval, max(1, max_epochs_ // 2))`.
@@ -141,6 +142,7 @@ class ConOCC(BaseReconstruction):
         and equations 3 to 5 ("joint"). `n_components` stays None, which is the paper's 256 from 32 x 32 pixels on. The
         paper resizes images to 100 x 100 pixels. Stride, batch normalisation and activations are not given.""",
     )
+    _score_has_parts = True
 
     def __init__(
         self,
@@ -168,6 +170,7 @@ class ConOCC(BaseReconstruction):
         device="auto",
         precision="float32",
         compile=False,
+        capture="auto",
         verbose="auto",
         warm_start=False,
         checkpoint=None,
@@ -192,6 +195,7 @@ class ConOCC(BaseReconstruction):
             device=device,
             precision=precision,
             compile=compile,
+            capture=capture,
             verbose=verbose,
             warm_start=warm_start,
             checkpoint=checkpoint,
@@ -202,9 +206,9 @@ class ConOCC(BaseReconstruction):
         self.score_function = score_function
 
     @property
-    def mu_(self):
+    def center_(self):
         """Centre of the codes."""
-        return self.net_.criterion_.mu.cpu().numpy().copy()
+        return self.net_.criterion_.center.cpu().numpy().copy()
 
     def _prepare(self, X):
         super()._prepare(X)
@@ -215,7 +219,7 @@ class ConOCC(BaseReconstruction):
         return ConstrainedLoss(self.gamma, self.n_components_, self.score_function)
 
     def _make_callbacks(self):
-        return [("centre", CentreSchedule(self.update_interval_, self.schedule))]
+        return [("center", CenterSchedule(self.update_interval_, self.schedule))]
 
     def _check_trained(self, net, X):
         variance, of_rows = reconstructed_variance(net, X), total_variance(x for x, _ in net.get_iterator(X))
@@ -228,7 +232,7 @@ class ConOCC(BaseReconstruction):
             )
 
 
-class ConstrainedLoss(nn.Module):
+class ConstrainedLoss(ScoreOfParts):
     """Loss and scores of ConOCC (equations 1 to 3 and 6).
 
     Parameters
@@ -242,42 +246,44 @@ class ConstrainedLoss(nn.Module):
 
     Attributes
     ----------
-    mu : tensor of shape (n_components,)
-        Centre; a buffer.
+    center : tensor of shape (n_components,)
+        `mu`; a buffer.
     free_variance : tensor, a scalar
         Variance of the reconstructions when `mu` was first set; a buffer.
     phase : str
         "reconstruction" (`L_AE`), "both" or "constraint" (`gamma * L_con`).
     """
 
+    part_names = ("reconstruction", "distance")
+
     def __init__(self, gamma, n_components, score_function="reconstruction"):
         super().__init__()
         self.gamma = gamma
         self.score_function = score_function
         self.phase = "reconstruction"
-        self.register_buffer("mu", torch.zeros(n_components))
+        self.register_buffer("center", torch.zeros(n_components))
         self.register_buffer("free_variance", torch.tensor(0.0))
 
     def forward(self, outputs, x):
         """Loss of a batch in the present phase, a scalar."""
         reconstruction, code = outputs
         if self.phase == "constraint":
-            return self.gamma * mean_squared_error(code, self.mu)
+            return self.gamma * mean_squared_error(code, self.center)
         loss = mean_squared_error(reconstruction, x)
-        return loss if self.phase == "reconstruction" else loss + self.gamma * mean_squared_error(code, self.mu)
+        return loss if self.phase == "reconstruction" else loss + self.gamma * mean_squared_error(code, self.center)
 
-    def score(self, outputs, x):
-        """Score of each row, (b,)."""
+    def part(self, name, outputs, x):
+        """Score of that name of each row, (b,)."""
         reconstruction, code = outputs
-        if self.score_function == "distance":
-            return -squared_error(code, self.mu)
+        if name == "distance":
+            return -squared_error(code, self.center)
         loss = squared_error(reconstruction, x)
-        if self.score_function == "sum":
-            loss = loss + self.gamma * squared_error(code, self.mu)
+        if name == "sum":
+            loss = loss + self.gamma * squared_error(code, self.center)
         return -loss / x[0].numel()
 
 
-class CentreSchedule(Callback):
+class CenterSchedule(Callback):
     """Set `mu` and the phase of the loss between epochs, from the number of epochs trained alone.
 
     Parameters
@@ -305,18 +311,18 @@ class CentreSchedule(Callback):
 
     def on_epoch_end(self, net, dataset_train, **kwargs):
         if self._in_period(net.epochs_[LAST_STAGE]) == (0 if self.schedule == "joint" else self.interval):
-            self._set_centre(net, dataset_train)
+            self._set_center(net, dataset_train)
 
     def on_train_end(self, net, X, **kwargs):
         if self.schedule == "alternating":
             net.unfreeze("decoder")
         if net.epochs_[LAST_STAGE] < self.interval:  # Ctrl-C came before the first update
-            self._set_centre(net, X)
+            self._set_center(net, X)
 
-    def _set_centre(self, net, X):
+    def _set_center(self, net, X):
         if net.epochs_[LAST_STAGE] <= self.interval:
             net.criterion_.free_variance.fill_(reconstructed_variance(net, X))
-        net.criterion_.mu.copy_(all_codes(net, X).mean(0))
+        net.criterion_.center.copy_(all_codes(net, X).mean(0))
 
     def _in_period(self, epochs):
         return epochs % (self.interval if self.schedule == "joint" else self.interval + 1)

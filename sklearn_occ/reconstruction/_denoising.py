@@ -10,7 +10,6 @@ from .._engine import (
     LAST_STAGE,
     BaseRowMaker,
     DrawingNet,
-    ReconstructingMixin,
     Steps,
     mean_and_deviation,
     renew_batch_statistics,
@@ -19,12 +18,12 @@ from ..nn import Denoiser, ReconstructionLoss, build_denoiser, coarse_noise, sen
 
 
 @with_shared_docs
-class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
+class DenoisingAutoencoder(BaseRowMaker):
     """Network that is trained to remove coarse noise, and scores a row by what it takes for noise in the row itself.
 
     ::
 
-        x'    = N(x + n),  n = noise_level * s * noise        in training; s: standard deviation of the training rows
+        x'    = N(x + n),  n = noise_std * s * noise        in training; s: standard deviation of the training rows
         loss  = mean over the batch of sum_j (x'_j - x_j)^2
         score = -sum_j (N(x)_j - x_j)^2 / (number of pixels)  without noise; in squared units of X, at most 0
 
@@ -44,15 +43,15 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
 
     Parameters
     ----------
-    noise_level : float, default=0.6
+    noise_std : float, default=0.6
         Standard deviation of the numbers of the grid, in standard deviations of the training rows: about the height of
         what should be found.
     noise_size : float or tuple (smallest, largest), default=(2, 8)
         Cells of the grid in pixels, at least 1: from the diameter of the smallest lesions to about half of that of the
         largest. The default was best for spots of 2 to 3 pixels and blobs of 10 to 20. Of a range, the logarithm is
         drawn uniformly for each image. Not used for tables.
-    network : torch.nn.Module or callable, default=None
-        A module (b, *shape) -> (b, *shape), which is copied and keeps its weights, or a factory `network(shape)` that
+    denoiser : torch.nn.Module or callable, default=None
+        A module (b, *shape) -> (b, *shape), which is copied and keeps its weights, or a factory `denoiser(shape)` that
         returns one; shape is (C, H, W), or (n_features,) for a table. It ends without an activation. None: for
         images `nn.UNet`, for a table linear layers whose output is added to the row (`nn.DenseDenoiser`).
     channels : int, default=8
@@ -74,7 +73,7 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
 
     Attributes
     ----------
-    noise_scale_ : ndarray of shape (C,), or (n_features,) for a table
+    row_std_ : ndarray of shape (C,), or (n_features,) for a table
         The `s` of the formula.
     output_activation_ : str
         "sigmoid" or "linear".
@@ -103,9 +102,9 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
 
     _parameter_constraints: dict = {
         **BaseRowMaker._parameter_constraints,
-        "noise_level": [Interval(Real, 0, None, closed="neither")],
+        "noise_std": [Interval(Real, 0, None, closed="neither")],
         "noise_size": [Interval(Real, 1, None, closed="left"), tuple],
-        "network": [callable, None],
+        "denoiser": [callable, None],
         "depth": [Interval(Integral, 1, None, closed="left")],
     }
     _net_class = DrawingNet
@@ -114,9 +113,9 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
     def __init__(
         self,
         *,
-        noise_level=0.6,
+        noise_std=0.6,
         noise_size=(2, 8),
-        network=None,
+        denoiser=None,
         channels=8,
         depth=3,
         output_activation="auto",
@@ -134,6 +133,7 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
         device="auto",
         precision="float32",
         compile=False,
+        capture="auto",
         verbose="auto",
         warm_start=False,
         checkpoint=None,
@@ -155,30 +155,31 @@ class DenoisingAutoencoder(ReconstructingMixin, BaseRowMaker):
             device=device,
             precision=precision,
             compile=compile,
+            capture=capture,
             verbose=verbose,
             warm_start=warm_start,
             checkpoint=checkpoint,
         )
-        self.noise_level = noise_level
+        self.noise_std = noise_std
         self.noise_size = noise_size
-        self.network = network
+        self.denoiser = denoiser
         self.depth = depth
 
     @property
-    def noise_scale_(self):
+    def row_std_(self):
         """Standard deviation of the training rows, of each channel or feature."""
-        return self.net_.criterion_.scale.flatten().cpu().numpy().copy()
+        return self.net_.criterion_.row_std.flatten().cpu().numpy().copy()
 
     def _make_module(self):
-        network = build_denoiser(self.network, self._shape_of_rows, self.channels, self.depth)
-        return Denoiser(network, self._make_output_activation())
+        denoiser = build_denoiser(self.denoiser, self._shape_of_rows, self.channels, self.depth)
+        return Denoiser(denoiser, self._make_output_activation())
 
     def _make_criterion(self):
-        return DenoisingLoss(self.noise_level, _pair_of_sizes(self.noise_size), self._shape_of_rows)
+        return DenoisingLoss(self.noise_std, _pair_of_sizes(self.noise_size), self._shape_of_rows)
 
     def _train(self, net, X, X_valid):
         if not net.epochs_.get(LAST_STAGE):
-            net.criterion_.set_scale(net.get_iterator(X))
+            net.criterion_.set_row_std(net.get_iterator(X))
         super()._train(net, X, X_valid)
         renew_batch_statistics(net, X)
 
@@ -188,7 +189,7 @@ class DenoisingLoss(ReconstructionLoss):
 
     Parameters
     ----------
-    noise_level : float
+    noise_std : float
         Standard deviation of the noise, in standard deviations of the training rows.
     sizes : tuple (smallest, largest)
         Of the cells of the noise of images, in pixels.
@@ -197,15 +198,15 @@ class DenoisingLoss(ReconstructionLoss):
 
     Attributes
     ----------
-    scale : tensor of shape (C, 1, 1) or (n_features,)
+    row_std : tensor of shape (C, 1, 1) or (n_features,)
         Standard deviation of the training rows; a buffer.
     """
 
-    def __init__(self, noise_level, sizes, shape):
+    def __init__(self, noise_std, sizes, shape):
         super().__init__()
-        self.noise_level = noise_level
+        self.noise_std = noise_std
         self.sizes = sizes
-        self.register_buffer("scale", torch.ones(shape[0], *[1] * (len(shape) - 1)))
+        self.register_buffer("row_std", torch.ones(shape[0], *[1] * (len(shape) - 1)))
 
     def draw(self, x, generator):
         """The rows, and noise of their shape."""
@@ -213,12 +214,12 @@ class DenoisingLoss(ReconstructionLoss):
             noise = send(torch.randn(x.shape, generator=generator), x.device)
         else:
             noise = coarse_noise(len(x), x.shape[1:], self.sizes, generator, x.device)
-        return x, self.noise_level * self.scale * noise
+        return x, self.noise_std * self.row_std * noise
 
-    def set_scale(self, batches):
+    def set_row_std(self, batches):
         """Take the standard deviation of each channel, or feature, from batches (x, None) of all training rows."""
         _, deviation = mean_and_deviation(batches)
-        self.scale.copy_(deviation.view_as(self.scale))
+        self.row_std.copy_(deviation.view_as(self.row_std))
 
 
 def _pair_of_sizes(noise_size):

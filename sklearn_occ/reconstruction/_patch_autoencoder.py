@@ -2,19 +2,14 @@
 
 from functools import partial
 
-import numpy as np
-from scipy.ndimage import gaussian_filter
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import StrOptions, validate_params
 
 from .._docstrings import with_shared_docs
 from .._engine import BaseReconstruction, Steps, total_variance
 from .._warning import warn
-from ..base._anomaly_map import SMOOTHING
 from ..base._published import published
 from ..nn import PatchDecoder, PatchEncoder, ReconstructionLoss, default_code_width, patch_code_width
 
-_SQUARED = {"error": "squared_error", "brighter": "brighter", "darker": "darker"}
 _LEAST_VARIANCE = 1e-12  # of the rows, in their reconstructions: rounding
 
 
@@ -117,6 +112,7 @@ class PatchAutoencoder(BaseReconstruction):
         device="auto",
         precision="float32",
         compile=False,
+        capture="auto",
         verbose="auto",
         warm_start=False,
         checkpoint=None,
@@ -141,41 +137,29 @@ class PatchAutoencoder(BaseReconstruction):
             device=device,
             precision=precision,
             compile=compile,
+            capture=capture,
             verbose=verbose,
             warm_start=warm_start,
             checkpoint=checkpoint,
         )
 
     @with_shared_docs
-    @validate_params(
-        {"kind": [StrOptions({*_SQUARED, "ssim"})], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True
-    )
-    def anomaly_map(self, X, *, kind="error", smoothing=0.0):
-        """Where each image differs from its reconstruction `x'`, higher = more anomalous.
+    def anomaly_map(self, X, *, kind="root_squared_error", smoothing=0.0):
+        """Where each image differs from its reconstruction, higher = more anomalous; kinds as in `CAE.anomaly_map`.
 
-        ::
-
-            "error"      sqrt(mean over the channels of (x' - x)^2)           units of X, at least 0
-            "brighter"   sqrt(mean over the channels of max(0, x - x')^2)     the same
-            "darker"     sqrt(mean over the channels of max(0, x' - x)^2)     the same
-            "ssim"       1 - mean over the channels of SSIM(x', x)            in [0, 2], no unit; see `CAE.anomaly_map`
-
-        The root of the mean of the squares of a map of errors is minus the score.
+        The default is in the unit of the score, which is minus the root of the mean of its squares.
 
         Parameters
         ----------
         {images to map}
-        kind : {"error", "brighter", "darker", "ssim"}, default="error"
-            See above.
+        kind : {"squared_error", "root_squared_error", "brighter", "darker", "ssim"}, default="root_squared_error"
+            See `CAE.anomaly_map`.
         smoothing : float, default=0.0
             Sigma, in pixels, of a Gaussian blur of each map; 0 is none.
 
         {maps of images}
         """
-        if kind == "ssim":
-            return super().anomaly_map(X, kind=kind, smoothing=smoothing)
-        maps = np.sqrt(super().anomaly_map(X, kind=_SQUARED[kind]))
-        return gaussian_filter(maps, (0, smoothing, smoothing), mode="reflect") if smoothing else maps
+        return super().anomaly_map(X, kind=kind, smoothing=smoothing)
 
     def _default_code_width(self, shape):
         return patch_code_width(shape, self.channels) if len(shape) == 3 else default_code_width(shape)

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._docstrings import with_shared_docs
-from ..base._anomaly_map import ReconstructionMapMixin
+from ..base._anomaly_map import anomaly_map as reconstruction_map
 from ..base._input import as_array, as_float, float_dtype
 from ..base._one_class import BaseOneClass
 
@@ -18,7 +18,7 @@ _TRUNCATED = ("arpack", "randomized")  # these have to be told the number of com
 
 
 @with_shared_docs
-class PCAReconstruction(ReconstructionMapMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
+class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
     """Principal components of the majority; a row is scored by what they leave of it.
 
     ::
@@ -147,7 +147,7 @@ class PCAReconstruction(ReconstructionMapMixin, ClassNamePrefixFeaturesOutMixin,
         rows = np.empty((len(codes), self.n_features_in_), dtype=codes.dtype)
         for block in self._blocks(codes):
             rows[block] = codes[block] @ self.pca_.components_ + self.pca_.mean_
-        return rows.reshape(len(codes), *self._row_shape)
+        return rows.reshape(len(codes), *self._fit_state.row_shape)
 
     def reconstruct(self, X):
         """What the components keep of each row, `mean + W' W (x - mean)`, in the layout of X.
@@ -169,6 +169,8 @@ class PCAReconstruction(ReconstructionMapMixin, ClassNamePrefixFeaturesOutMixin,
             reconstruction[block] = self._reconstructed(rows[block])
         return reconstruction.reshape(as_array(X).shape)
 
+    anomaly_map = reconstruction_map
+
     def _reconstructed(self, rows):
         return self._projected(self._centred(rows)) + self.pca_.mean_
 
@@ -184,7 +186,7 @@ class PCAReconstruction(ReconstructionMapMixin, ClassNamePrefixFeaturesOutMixin,
                     f"The variance of X is not finite, expected values below about 1e150; the largest is "
                     f"{np.abs(X).max():g}: scale X."
                 )
-        pca = PCA(n_components, svd_solver=self.svd_solver, copy=False, random_state=self._seed).fit(rows)
+        pca = PCA(n_components, svd_solver=self.svd_solver, copy=False, random_state=self._fit_state.seed).fit(rows)
         if pca.n_components_ > most:
             pca.set_params(n_components=most).fit(rows)
         pca.mean_ += mean

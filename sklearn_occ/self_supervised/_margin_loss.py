@@ -1,12 +1,12 @@
 """MarginLoss: keep rows close to a centre, and what is made of them outside a margin."""
 
 import torch
-from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .._engine import mean_and_deviation
 from ..nn import (
     MarginHead,
+    ScoreOfParts,
     mean_squared_error,
     random_distortion,
     random_permutation,
@@ -15,13 +15,13 @@ from ..nn import (
 )
 
 
-class MarginLoss(nn.Module):
+class MarginLoss(ScoreOfParts):
     """Losses and score of TEND (Guo, equations 4.1 to 4.4).
 
     Parameters
     ----------
-    margin, lambda_ : float
-        R, and the weight of the probability in the score.
+    margin, probability_share : float
+        R, and the share of the probability in the score.
     classifier : bool
         Whether the classifier has a part in loss and score.
     amplitude : float
@@ -41,13 +41,15 @@ class MarginLoss(nn.Module):
         What is trained: the autoencoder, the classifier alone, or the classifier and the margin.
     """
 
-    def __init__(self, margin, lambda_, classifier, amplitude, shape):
+    def __init__(self, margin, probability_share, classifier, amplitude, shape):
         super().__init__()
         self.margin = margin
-        self.lambda_ = lambda_
+        self.probability_share = probability_share
         self.classifier = classifier
         self.amplitude = amplitude
         self.phase = "reconstruction"
+        self.part_names = ("probability", "distance") if classifier else ("distance",)
+        self.score_function = "sum" if classifier else "distance"
         self.register_buffer("center", torch.zeros(MarginHead.width))
         self.register_buffer("first_distance", torch.tensor(0.0))
         self.is_table = len(shape) == 1
@@ -83,15 +85,15 @@ class MarginLoss(nn.Module):
             terms += [distance[:n_rows].mean(), (self.margin - distance[n_rows:]).clamp(min=0).mean()]
         return sum(terms)
 
-    def score(self, outputs, x):
-        """Score of each row, (b,)."""
-        probability, distance = self.parts(outputs, x).unbind(1)
-        return -(self.lambda_ * probability + (1 - self.lambda_) * distance) if self.classifier else -distance
-
-    def parts(self, outputs, x):
-        """`p` and `D / R` of each row, (b, 2)."""
+    def part(self, name, outputs, x):
+        """`-p`, `-D / R` or their mixture, of each row, (b,)."""
         embedding, logit = outputs
-        return torch.stack([logit.sigmoid(), self.distances(embedding) / self.margin], 1)
+        if name == "probability":
+            return -logit.sigmoid()
+        if name == "distance":
+            return -self.distances(embedding) / self.margin
+        parts = self.parts(outputs, x)
+        return self.probability_share * parts["probability"] + (1 - self.probability_share) * parts["distance"]
 
     def distances(self, embedding):
         """`D` of each row, (b,)."""

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
 from .._docstrings import with_shared_docs
@@ -50,7 +49,10 @@ class TEND(BaseAutoencoder):
         D(x)  = sum_j (c_j - O_j)^2
         loss  = cross-entropy of p, rows against distorted rows            (mean over both)
                 + mean over rows of D(x) + mean over distorted rows of max(0, R - D(x'))
-        score = -(lambda_ p + (1 - lambda_) D(x) / R), at most 0
+        score = probability_share * probability + (1 - probability_share) * distance,
+                probability = -p,  distance = -D(x) / R, all at most 0
+
+    `score_parts` gives both parts of the score.
 
     Training has two stages. First encoder and decoder are trained as an autoencoder, `pretrain_epochs` epochs of
     `sum_j (D(E(x))_j - x_j)^2`. Then the encoder is frozen, batch normalisation included, and the head is trained:
@@ -67,21 +69,23 @@ class TEND(BaseAutoencoder):
     margin : float, default=150.0
         Squared distance R from `O` beyond which distorted rows should lie, in squared units of `c`. The thesis has
         150, 250 and 500.
-    lambda_ : float in [0, 1], default=0.5
-        Weight of `p` in the score. With 1 the score is `-p` alone, which is the same number for all rows whose logit
-        is above 37.
+    probability_share : float in [0, 1], default=0.5
+        Share of the probability in the score (lambda in the thesis). With 1 the score is `-p` alone, which is the same
+        number for all rows whose logit is above 37.
     classifier : bool, default=True
         False leaves the cross-entropy out of the loss, and with it the warm-up, and `p` out of the score: the thesis's
         MarginLearner, `score = -D(x) / R`.
     freeze_encoder : bool, default=True
         False trains the encoder on in the second stage, as the authors' released code does.
-    pretrain_epochs : int or "auto", default="auto"
-        Epochs of the autoencoder, at least 0. "auto": as many as make {steps of pretrain_epochs}, at least 5.
     warm_up_epochs : int or "auto", default="auto"
         Epochs of the second stage before `O` is set, at least 0. "auto": a tenth of `max_epochs_`. At most half of
         `max_epochs_` count, so that the margin acts in every fit of two epochs or more; see `warm_up_epochs_`.
     amplitude : float in (0, 1], default=1.0
         Share of the distortions: of the way that each pixel moves, or that the features of a row of a table change.
+    pretrain_epochs : int or "auto", default="auto"
+        Epochs of the autoencoder, at least 0. "auto": as many as make {steps of pretrain_epochs}, at least 5.
+    pretrain_lr : float, default=None
+        Learning rate of the autoencoder; None is `lr`.
     encoder : torch.nn.Module or callable, default=None
         A module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a factory
         `encoder(shape, n_components)` that returns one; shape is (C, H, W), or (n_features,) for a table. None:
@@ -97,7 +101,7 @@ class TEND(BaseAutoencoder):
     {output activation}
         It is the autoencoder's.
     lr : float, default=1e-3
-        Learning rate of both stages, the thesis's.
+        Learning rate, the thesis's, of both stages where `pretrain_lr` is None.
     max_epochs : int or "auto", default="auto"
         Epochs of the second stage, warm-up included. "auto": as many as make {steps of max_epochs}, at least 5.
     batch_size : int, default=32
@@ -155,10 +159,11 @@ class TEND(BaseAutoencoder):
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
         "margin": [Interval(Real, 0, None, closed="neither")],
-        "lambda_": [Interval(Real, 0, 1, closed="both")],
+        "probability_share": [Interval(Real, 0, 1, closed="both")],
         "classifier": ["boolean"],
         "freeze_encoder": ["boolean"],
         "pretrain_epochs": epochs_or_auto(least=0),
+        "pretrain_lr": [Interval(Real, 0, None, closed="neither"), None],
         "warm_up_epochs": epochs_or_auto(least=0),
         "amplitude": [Interval(Real, 0, 1, closed="right")],
     }
@@ -172,21 +177,22 @@ class TEND(BaseAutoencoder):
             "MarginLearner": {"margin": 150.0, "classifier": False, **_PAPER},
         },
         departures="""Guo's thesis, section 4.1, for images of 256 x 256 pixels: 50 to 150 epochs for each network, of
-        which
-        100 are taken; batches are those of the released code. Rows are resampled as distorted ones are, see above, and
-        batch normalisation follows each convolution.""",
+        which 100 are taken; batches are those of the released code. Rows are resampled as distorted ones are, see
+        above, and batch normalisation follows each convolution.""",
     )
+    _score_has_parts = True
 
     def __init__(
         self,
         *,
         margin=150.0,
-        lambda_=0.5,
+        probability_share=0.5,
         classifier=True,
         freeze_encoder=True,
-        pretrain_epochs="auto",
         warm_up_epochs="auto",
         amplitude=1.0,
+        pretrain_epochs="auto",
+        pretrain_lr=None,
         encoder=None,
         decoder=None,
         n_components=None,
@@ -206,6 +212,7 @@ class TEND(BaseAutoencoder):
         device="auto",
         precision="float32",
         compile=False,
+        capture="auto",
         verbose="auto",
         warm_start=False,
         checkpoint=None,
@@ -230,15 +237,17 @@ class TEND(BaseAutoencoder):
             device=device,
             precision=precision,
             compile=compile,
+            capture=capture,
             verbose=verbose,
             warm_start=warm_start,
             checkpoint=checkpoint,
         )
         self.margin = margin
-        self.lambda_ = lambda_
+        self.probability_share = probability_share
         self.classifier = classifier
         self.freeze_encoder = freeze_encoder
         self.pretrain_epochs = pretrain_epochs
+        self.pretrain_lr = pretrain_lr
         self.warm_up_epochs = warm_up_epochs
         self.amplitude = amplitude
 
@@ -246,23 +255,6 @@ class TEND(BaseAutoencoder):
     def center_(self):
         """Centre of the embeddings."""
         return self.net_.criterion_.center.cpu().numpy().copy()
-
-    def score_parts(self, X):
-        """Return the two parts of the score of each row, lower = majority.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
-
-        Returns
-        -------
-        probability, distance : ndarray of shape (n,), float64
-            `p` in [0, 1] and `D / R`, at least 0.
-        """
-        check_is_fitted(self)
-        parts = self._evaluate(self._read_X(X, reset=False), self.net_.criterion_.parts)
-        return parts[:, 0], parts[:, 1]
 
     def _prepare(self, X):
         super()._prepare(X)
@@ -283,7 +275,7 @@ class TEND(BaseAutoencoder):
         return MarginNetwork(autoencoder.encoder, autoencoder.decoder, head)
 
     def _make_criterion(self):
-        return MarginLoss(self.margin, self.lambda_, self.classifier, self.amplitude, self._shape_of_rows)
+        return MarginLoss(self.margin, self.probability_share, self.classifier, self.amplitude, self._shape_of_rows)
 
     def _make_callbacks(self):
         return [("margin", MarginSchedule(self.warm_up_epochs_))]
@@ -292,9 +284,8 @@ class TEND(BaseAutoencoder):
         if not net.epochs_.get(LAST_STAGE):
             if net.criterion_.is_table:
                 net.criterion_.set_scale(net.get_iterator(X))
-            net.module_.pretrains, net.criterion_.phase = True, "reconstruction"
-            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs_)
-            net.module_.pretrains = False
+            net.criterion_.phase = "reconstruction"
+            self._pretrain(net, X, X_valid)
         if self.freeze_encoder:
             net.freeze("encoder")
         super()._train(net, X, X_valid)

@@ -11,7 +11,7 @@ from .._docstrings import with_shared_docs
 from .._engine import (
     LAST_STAGE,
     LEAST_DISTINCT,
-    BaseAutoencoder,
+    BaseCodes,
     Steps,
     as_network_input,
     count_distinct,
@@ -19,7 +19,7 @@ from .._engine import (
 )
 from .._warning import warn
 from ..base._published import published
-from ..nn import StructuralSimilarity, build_encoder
+from ..nn import Autoencoder, StructuralSimilarity, build_decoder, build_encoder
 from ._split_rows import SplitRows, SplittingNet
 from ._splitting_loss import NegativeSquaredError, SplittingLoss, SplittingNetwork, UsersSimilarity
 
@@ -36,13 +36,13 @@ _PAPER = {
 
 
 @with_shared_docs
-class IntraClassSplitting(BaseAutoencoder):
+class IntraClassSplitting(BaseCodes):
     """Intra-class splitting: a binary classifier of the majority's typical and atypical rows.
 
     ::
 
         atypical        the share rho of the training rows with the lowest sim(x, x'), x' their reconstruction
-        z = E(x)        features of the backbone
+        z = E(x)        the code, which `transform` gives
         l(x) = w z + b  logit of "atypical", y = sigmoid(l)
         dist(z, z')     = sigmoid(v (z - z')^2 + c), in (0, 1), the square taken coordinate by coordinate
 
@@ -53,14 +53,14 @@ class IntraClassSplitting(BaseAutoencoder):
         score(x) = -l(x), any real number; the paper's probability of the majority is sigmoid(score)
 
     Training has two stages. First an autoencoder is trained, `pretrain_epochs` epochs of
-    `sum_j (x'_j - x_j)^2`, and the rows are split by its reconstructions in eval mode. Then the backbone and `w`, `b`,
-    `v`, `c` are trained: for each batch one step with each of the three losses, in that order. A batch has `batch_size`
+    `sum_j (x'_j - x_j)^2`, and the rows are split by its reconstructions in eval mode. Then E and `w`, `b`, `v`, `c`
+    are trained: for each batch one step with each of the three losses, in that order. A batch has `batch_size`
     typical rows and as many atypical ones, or all of them if there are fewer; the pairs are those of neighbours in the
     shuffled batch. A pass takes every typical row once, but for a last batch of a single row. The similarity of x and
     x' is::
 
-        "ssim"   mean over inner pixels of SSIM(x, x'), as in `CAE(score_function="ssim")`
-        "mse"    -mean_j (x_j - x'_j)^2
+        "ssim"             mean over inner pixels of SSIM(x, x'), as in `CAE(score_function="ssim")`
+        "squared_error"    -mean_j (x_j - x'_j)^2
 
     The paper's variants: `constraints=False` is its NNwDS, a classifier of the split without closeness and
     dispersion; `rho=None, constraints=False` its NaiveNN, whose rows all have the same label.
@@ -70,9 +70,10 @@ class IntraClassSplitting(BaseAutoencoder):
     rho : float in (0, 0.5] or None, default=0.1
         Share of the training rows that are atypical, rounded, at least two rows. None splits nothing: there is no
         autoencoder, and all rows are typical.
-    similarity : {"auto", "ssim", "mse"} or callable, default="auto"
-        "auto" is "ssim" for images and "mse" for tables. A callable `similarity(x, reconstruction)` gets two float64
-        arrays of some rows, (b, C, H, W) or (b, n_features), and returns (b,) numbers, higher = more alike.
+    similarity : {"auto", "ssim", "squared_error"} or callable, default="auto"
+        "auto" is "ssim" for images and "squared_error" for tables. A callable `similarity(x, reconstruction)`
+        gets two float64 arrays of some rows, (b, C, H, W) or (b, n_features), and returns (b,) numbers, higher = more
+        alike.
     constraints : bool, default=True
         Whether closeness and dispersion are trained.
     symmetric : bool, default=True
@@ -81,19 +82,22 @@ class IntraClassSplitting(BaseAutoencoder):
         `constraints=False`.
     pretrain_epochs : int or "auto", default="auto"
         Epochs of the autoencoder. "auto": as many as make {steps of pretrain_epochs}, at least 5. 0 takes trained
-        modules `encoder` and `decoder` as they are, so that several fits share one autoencoder: `encoder_` and
-        `decoder_` of a fitted `CAE`.
-    backbone : torch.nn.Module or callable, default=None
-        Network of the features, a module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a
-        factory `backbone(shape, n_components)` that returns one. Leaky ReLU (slope 0.2) follows it. None: the
-        architecture of the default `encoder`, with weights of its own. The paper has AlexNet, which has dropout and
-        pooling and no batch normalisation.
-    {encoder and decoder}
+        modules `pretrain_encoder` and `pretrain_decoder` as they are, so that several fits share one autoencoder:
+        `encoder_` and `decoder_` of a fitted `CAE`.
+    pretrain_lr : float, default=None
+        Learning rate of the autoencoder; None is `lr`.
+    encoder : torch.nn.Module or callable, default=None
+        E, the paper's backbone: a module (b, *shape) -> (b, n_components), which is copied and keeps its weights, or a
+        factory `encoder(shape, n_components)` that returns one; shape is (C, H, W), or (n_features,) for a table. Leaky
+        ReLU (slope 0.2) follows it. None: for images `nn.ConvEncoder`, for a table linear layers (`nn.DenseEncoder`).
+        The paper has AlexNet, which has dropout and pooling and no batch normalisation.
+    pretrain_encoder, pretrain_decoder : torch.nn.Module or callable, default=None
+        Networks of the autoencoder, as `encoder` and `decoder` of `CAE` take them, with weights of their own.
     {width of the code}
-        The same for the features and for the codes of the autoencoder, unless a given `encoder` has another.
+        The same for both encoders, unless a given `pretrain_encoder` has another.
     {channels and output}
     lr : float, default=1e-3
-        Learning rate of both stages. The paper gives none.
+        Learning rate, of both stages where `pretrain_lr` is None. The paper gives none.
     max_epochs : int or "auto", default="auto"
         Passes over the typical rows in the second stage. "auto": as many as make {steps of max_epochs}, at least 5; a
         step with each loss counts as one.
@@ -119,7 +123,7 @@ class IntraClassSplitting(BaseAutoencoder):
     pretrain_epochs_ : int
         Epochs of the autoencoder.
     n_components_ : int
-        Width of the features, which `transform` gives.
+        Width of the code.
     output_activation_ : str
         "sigmoid" or "linear", of the autoencoder.
     {deep attributes}
@@ -138,9 +142,9 @@ class IntraClassSplitting(BaseAutoencoder):
     The split is only as good as the autoencoder; look at the images of `atypical_indices_`, and raise `pretrain_epochs`
     where the `train_loss` of the first stage still falls. A background of exactly 0 needs more: where a reconstruction
     has a hundredth there, SSIM halves, and the split follows how little of an image is background. Scale such images
-    to [-1, 1], or set `similarity="mse"`: on MNIST's digit 1 against the others the area under the ROC curve is 99.6
-    scaled, and 81.7 with bytes. It is no rule: with SSIM at [-1, 1] PneumoniaMNIST's validation images have 91.4, not
-    91.9, the 8 x 8 digits 60.6, not 82.1 (16 channels, seed 0).
+    to [-1, 1], or set `similarity="squared_error"`: on MNIST's digit 1 against the others the area under the ROC
+    curve is 99.6 scaled, and 81.7 with bytes. It is no rule: with SSIM at [-1, 1] PneumoniaMNIST's validation images
+    have 91.4, not 91.9, the 8 x 8 digits 60.6, not 82.1 (16 channels, seed 0).
 
     Training lowers the scores of the atypical rows, which are training rows: with `threshold_data="train"` and a
     `contamination` near `rho` the threshold lies in the gap between the two kinds. Rows that are not in memory are
@@ -173,13 +177,16 @@ class IntraClassSplitting(BaseAutoencoder):
     """
 
     _parameter_constraints: dict = {
-        **BaseAutoencoder._parameter_constraints,
+        **BaseCodes._parameter_constraints,
         "rho": [Interval(Real, 0, 0.5, closed="right"), None],
-        "similarity": [StrOptions({"auto", "ssim", "mse"}), callable],
+        "similarity": [StrOptions({"auto", "ssim", "squared_error"}), callable],
         "constraints": ["boolean"],
         "symmetric": ["boolean"],
         "pretrain_epochs": epochs_or_auto(least=0),
-        "backbone": [callable, None],
+        "pretrain_lr": [Interval(Real, 0, None, closed="neither"), None],
+        "encoder": [callable, None],
+        "pretrain_encoder": [callable, None],
+        "pretrain_decoder": [callable, None],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
     }
     _net_class = SplittingNet
@@ -191,11 +198,11 @@ class IntraClassSplitting(BaseAutoencoder):
             "NaiveNN": {"rho": None, "constraints": False, **_PAPER},
         },
         departures="""Schlachter et al., section 3.1: share of atypical rows, batches and weight decay, which there is
-        that
-        of convolutions alone. The paper trains until all losses converge and gives no learning rate; the 150 and 100
-        epochs and the rate are ours, as are the networks, where it has AlexNet. `symmetric=False` is the paper's
+        that of convolutions alone. The paper trains until all losses converge and gives no learning rate; the 150 and
+        100 epochs and the rate are ours, as are the networks, where it has AlexNet. `symmetric=False` is the paper's
         distance, with which closeness and dispersion cannot both be met, see Notes.""",
     )
+    _has_way_back = False
 
     def __init__(
         self,
@@ -205,9 +212,10 @@ class IntraClassSplitting(BaseAutoencoder):
         constraints=True,
         symmetric=True,
         pretrain_epochs="auto",
-        backbone=None,
+        pretrain_lr=None,
         encoder=None,
-        decoder=None,
+        pretrain_encoder=None,
+        pretrain_decoder=None,
         n_components=None,
         channels=16,
         output_activation="auto",
@@ -225,13 +233,12 @@ class IntraClassSplitting(BaseAutoencoder):
         device="auto",
         precision="float32",
         compile=False,
+        capture="auto",
         verbose="auto",
         warm_start=False,
         checkpoint=None,
     ):
         super().__init__(
-            encoder=encoder,
-            decoder=decoder,
             n_components=n_components,
             channels=channels,
             output_activation=output_activation,
@@ -249,6 +256,7 @@ class IntraClassSplitting(BaseAutoencoder):
             device=device,
             precision=precision,
             compile=compile,
+            capture=capture,
             verbose=verbose,
             warm_start=warm_start,
             checkpoint=checkpoint,
@@ -258,7 +266,10 @@ class IntraClassSplitting(BaseAutoencoder):
         self.constraints = constraints
         self.symmetric = symmetric
         self.pretrain_epochs = pretrain_epochs
-        self.backbone = backbone
+        self.pretrain_lr = pretrain_lr
+        self.encoder = encoder
+        self.pretrain_encoder = pretrain_encoder
+        self.pretrain_decoder = pretrain_decoder
 
     def _rows_of_epoch(self, parameter, n_rows):
         return n_rows - self._n_atypical(n_rows) if parameter == "max_epochs" else n_rows
@@ -275,11 +286,17 @@ class IntraClassSplitting(BaseAutoencoder):
         return float(self.net_.criterion_.threshold)
 
     def _make_module(self):
-        autoencoder = None if self.rho is None else super()._make_module()
-        backbone, self.n_components_ = build_encoder(
-            self.backbone, self._shape_of_rows, self.n_components, self.channels, name="backbone"
+        autoencoder = None if self.rho is None else self._make_autoencoder()
+        encoder, self.n_components_ = build_encoder(self.encoder, self._shape_of_rows, self.n_components, self.channels)
+        return SplittingNetwork(encoder, self.n_components_, autoencoder, self.constraints, self.symmetric)
+
+    def _make_autoencoder(self):
+        shape = self._shape_of_rows
+        encoder, width = build_encoder(
+            self.pretrain_encoder, shape, self.n_components, self.channels, name="pretrain_encoder"
         )
-        return SplittingNetwork(backbone, self.n_components_, autoencoder, self.constraints, self.symmetric)
+        decoder = build_decoder(self.pretrain_decoder, width, shape, self.channels, name="pretrain_decoder")
+        return Autoencoder(encoder, decoder, output_activation=self._make_output_activation())
 
     def _make_criterion(self):
         similarity = self._make_similarity()  # which refuses "ssim" of a table
@@ -291,36 +308,35 @@ class IntraClassSplitting(BaseAutoencoder):
         is_table = self.image_shape_ is None
         if self.similarity == "ssim" and is_table:
             raise ValueError(
-                "similarity='ssim' compares images, but X is a table; set similarity='mse', or image_shape where its "
-                "rows are flattened images."
+                "similarity='ssim' compares images, but X is a table; set similarity='squared_error', or image_shape "
+                "where its rows are flattened images."
             )
-        if self.similarity == "mse" or is_table:
+        if self.similarity == "squared_error" or is_table:
             return NegativeSquaredError()
-        return StructuralSimilarity(self.image_shape_[1:], self._fitted_range)
+        return StructuralSimilarity(self.image_shape_[1:], self._fit_state.value_range)
 
     def _train(self, net, X, X_valid):
         if self.rho is None:
             super()._train(net, X, X_valid)
-            self.atypical_indices_ = self._training_rows[:0]
+            self.atypical_indices_ = self._fit_state.training_rows[:0]
             return
         if len(X) < _FEWEST_ROWS:
             raise ValueError(
                 f"{type(self).__name__} got {len(X)} majority rows to train on, expected at least {_FEWEST_ROWS}, two "
                 "of each kind; add rows, or set rho=None."
             )
-        if not (self.pretrain_epochs or (isinstance(self.encoder, Module) and isinstance(self.decoder, Module))):
+        given = (self.pretrain_encoder, self.pretrain_decoder)
+        if not (self.pretrain_epochs or all(isinstance(network, Module) for network in given)):
             raise ValueError(
                 "pretrain_epochs=0 leaves the autoencoder that splits the rows untrained; pass trained modules as "
-                "encoder and decoder, or set pretrain_epochs to at least 1."
+                "pretrain_encoder and pretrain_decoder, or set pretrain_epochs to at least 1."
             )
         if not net.epochs_.get(LAST_STAGE):
-            net.module_.pretrains = True
-            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs_)
-            net.module_.pretrains = False
+            self._pretrain(net, X, X_valid)
         net.freeze("autoencoder")
         rows = SplitRows(X, self._n_atypical(len(X)), net.similarities, net.criterion_.threshold)
         super()._train(net, rows, X_valid)
-        self.atypical_indices_ = self._training_rows[rows.atypical.numpy()]
+        self.atypical_indices_ = self._fit_state.training_rows[rows.atypical.numpy()]
 
     def _check_trained(self, net, X):
         rows = X[:_MOST_COMPARED]

@@ -139,10 +139,8 @@ class SplittingNet(AdversarialNet):
             n_typical = len(x)
         return x[:n_typical], x[n_typical:]
 
-    def _loss_of(self, player, drawn):
-        if not self.module_.training:
-            return self.criterion_.loss_of_outputs(player, self.module_, *drawn)
-        return super()._loss_of(player, drawn)
+    def _held_out_loss(self, player, *drawn):
+        return self.criterion_(self.module_.outputs_of(player, *drawn), None, player=player)
 
     def _outputs_by_kind(self, X):
         """Logits and features of all rows held out, the typical ones first, and how many these are."""

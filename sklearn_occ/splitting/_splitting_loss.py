@@ -12,12 +12,15 @@ _SLOPE = 0.2
 
 
 class SplittingNetwork(nn.Module):
-    """`x -> (logit, z)`: features z of the backbone, a linear layer on them; the autoencoder's while `pretrains`.
+    """`x -> (logit, z)`: the code z, a linear layer on them; the autoencoder's while `pretrains`.
+
+    In a turn, for typical and atypical rows, it gives what the turn's loss is of (`outputs_of`). Both kinds pass the
+    network at once, so that batch normalisation sees the same mixture.
 
     Parameters
     ----------
     encoder : torch.nn.Module
-        The backbone, `(b, *shape) -> (b, n_components)`.
+        `(b, *shape) -> (b, n_components)`.
     n_components : int
         Width of its output.
     autoencoder : Autoencoder or None
@@ -37,11 +40,18 @@ class SplittingNetwork(nn.Module):
         self.autoencoder = autoencoder
         self.pretrains = False
 
-    def forward(self, x):
+    def forward(self, x, atypical=None, *, player=None):
         if self.pretrains:
             return self.autoencoder(x)
-        z = self.encoder(x)
-        return self.logit(z).squeeze(1), z  # (b,), (b, n_components)
+        z = self.encoder(x if player is None else torch.cat([x, atypical]))
+        logit = self.logit(z).squeeze(1)  # (b,), z: (b, n_components)
+        return (logit, z) if player is None else self.outputs_of(player, logit, z, len(x))
+
+    def outputs_of(self, player, logit, z, n_typical):
+        """Logits of typical and of atypical rows, or the logits of distances among those of one kind, typical first."""
+        if player == "intra_class":
+            return logit[:n_typical], logit[n_typical:]
+        return self.distance_logits(z[:n_typical] if player == "closeness" else z[n_typical:])
 
     def distance_logits(self, z):
         """Logit of the distance of each row of z from the next one, of the last from the first, (b,)."""
@@ -76,23 +86,15 @@ class SplittingLoss(nn.Module):
         self.rounds = {LAST_STAGE: (losses,)}
         self.register_buffer("threshold", torch.tensor(-torch.inf, dtype=torch.float64))
 
-    def forward(self, outputs, x):
-        """Loss of the autoencoder on a batch, a scalar."""
-        return mean_squared_error(outputs[0], x)
-
-    def loss_of(self, player, module, typical, atypical):
-        """Loss of a step, a scalar; both kinds pass the network, so that batch normalisation sees the same mixture."""
-        return self.loss_of_outputs(player, module, *module(torch.cat([typical, atypical])), len(typical))
-
-    def loss_of_outputs(self, player, module, logit, z, n_typical):
-        """Loss of a step from what the module gives, the typical rows first; 0 where there is no pair."""
+    def forward(self, outputs, x, *, player=None):
+        """Loss of a turn, or of the autoencoder on a batch, a scalar; 0 for distances if there is no pair."""
+        if player is None:
+            return mean_squared_error(outputs[0], x)
         if player == "intra_class":
-            return intra_class_loss(logit[:n_typical], logit[n_typical:])
-        pairs = z[:n_typical] if player == "closeness" else z[n_typical:]
-        if len(pairs) < 2:  # of rows held out
-            return z.new_zeros(())
-        distance = module.distance_logits(pairs)
-        return softplus(distance if player == "closeness" else -distance).mean()
+            return intra_class_loss(*outputs)
+        if len(outputs) < 2:  # of rows held out
+            return outputs.new_zeros(())
+        return softplus(outputs if player == "closeness" else -outputs).mean()
 
     def score(self, outputs, x):
         """Score of each row, (b,)."""

@@ -31,6 +31,7 @@ class COCSVM(BaseTwoStages):
         "auto": the threshold is that of the second stage, `svm_.offset_`; with the `nu` of `OCSVM()`, 0.5, half of the
         training rows are then labelled -1.
     {threshold parameters}
+    {verbose of what is inside}
 
     Attributes
     ----------
@@ -69,8 +70,7 @@ class COCSVM(BaseTwoStages):
     from_paper = published(
         {"conocc": {"autoencoder": CAE.from_paper(), "svm": OCSVM(kernel="rbf"), "contamination": "auto"}},
         departures="""Gao et al., section 3.1, which gives no `nu`, no width of the kernel and no threshold: they are
-        those of
-        scikit-learn.""",
+        those of scikit-learn.""",
     )
 
     def __init__(
@@ -83,6 +83,7 @@ class COCSVM(BaseTwoStages):
         validation_fraction=None,
         image_shape=None,
         random_state=None,
+        verbose=0,
     ):
         super().__init__(
             autoencoder=autoencoder,
@@ -91,6 +92,7 @@ class COCSVM(BaseTwoStages):
             validation_fraction=validation_fraction,
             image_shape=image_shape,
             random_state=random_state,
+            verbose=verbose,
         )
         self.svm = svm
 

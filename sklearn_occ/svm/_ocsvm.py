@@ -1,5 +1,7 @@
 """OCSVM: the one-class support vector machine."""
 
+from copy import copy
+from dataclasses import dataclass
 from hashlib import blake2b
 from numbers import Integral, Real
 
@@ -13,6 +15,7 @@ from skorch.utils import get_map_location
 from .._device import available_device
 from .._docstrings import with_shared_docs
 from .._warning import warn
+from ..base._fit_state import FitState
 from ..base._one_class import BaseOneClass
 from ..base._published import published
 from ._candidates import n_first_candidates, solve_on_candidates
@@ -24,6 +27,17 @@ _WORK_OF_CANDIDATES = 2e7  # n^2 (d + 22 nu) from which they gained more than th
 _FEATURES = 22  # that nu = 1 is worth in this: libsvm then computes more columns of the kernel
 _FIRST_VALUES = 1e7  # of the kernel of the first candidates, 76 MiB, up to which they were faster than the dual solver
 _WORK_OF_LIBSVM = 4e8  # nu n^2 (d + 40) from which the dual solver was faster, some tenths of a second
+
+
+@dataclass(eq=False)
+class OCSVMFitState(FitState):
+    """What `OCSVM` keeps besides."""
+
+    gamma: float | None = None  # the number that the parameter stands for
+    origin: np.ndarray | None = None  # (n_features,), what "rbf" takes off all rows, their mean; 0 for other kernels
+    radius: float | None = None  # the largest distance of a row from it; 0.0 if gamma="scale", which needs none
+    rho: float | None = None  # the solver's own threshold
+    last_solution: tuple | None = None  # of a warm start: rows, kernel and solution that the next fit begins with
 
 
 @with_shared_docs
@@ -77,6 +91,11 @@ class OCSVM(BaseOneClass):
     max_iter : int, default=-1
         Limit on the solver's iterations; -1 sets none for libsvm, and for "dual" 200 000, or 100 for each row if
         that is more. A `ConvergenceWarning` says where it was met.
+    contamination : "auto", float in (0, 0.5] or None, default="auto"
+        "auto": the threshold is the solver's own, rho. A float: that share of the calibration rows lies
+        below the threshold. None: the lowest of them is the threshold.
+    {threshold parameters}
+        The solver itself draws nothing.
     device : str or torch.device, default="auto"
         Where kernels are computed, but libsvm's: "auto" takes CUDA where there is one, else the CPU; or "cpu",
         "cuda", "cuda:1".
@@ -85,11 +104,6 @@ class OCSVM(BaseOneClass):
         instance. The result meets the same stopping rule. With another `nu` alone only the change is computed; with
         another kernel little is gained. The last solution, two numbers for each row, is kept and pickled. Of the same
         rows the same are held out again, unless an int `random_state` was changed.
-    contamination : "auto", float in (0, 0.5] or None, default="auto"
-        "auto": the threshold is the solver's own, rho. A float: that share of the calibration rows lies
-        below the threshold. None: the lowest of them is the threshold.
-    {threshold parameters}
-        The solver itself draws nothing.
 
     Attributes
     ----------
@@ -142,10 +156,10 @@ class OCSVM(BaseOneClass):
     from_paper = published(
         {"splitting": {"kernel": "rbf", "gamma": "auto", "nu": 0.15}, "conocc": {"kernel": "rbf"}},
         departures="""Baselines: "splitting" of Schlachter et al., Deep one-class classification using intra-class
-        splitting;
-        "conocc" of Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images,
-        section 3.1, which names the kernel alone.""",
+        splitting; "conocc" of Gao et al., Constrained deep one-class feature learning for classifying imbalanced
+        medical images, section 3.1, which names the kernel alone.""",
     )
+    _state_class = OCSVMFitState
 
     def __init__(
         self,
@@ -160,13 +174,13 @@ class OCSVM(BaseOneClass):
         shrinking=True,
         cache_size=200,
         max_iter=-1,
-        device="auto",
-        warm_start=False,
         contamination="auto",
         threshold_data="train",
         validation_fraction=None,
         image_shape=None,
         random_state=None,
+        device="auto",
+        warm_start=False,
     ):
         self.kernel = kernel
         self.gamma = gamma
@@ -178,13 +192,13 @@ class OCSVM(BaseOneClass):
         self.shrinking = shrinking
         self.cache_size = cache_size
         self.max_iter = max_iter
-        self.device = device
-        self.warm_start = warm_start
         self.contamination = contamination
         self.threshold_data = threshold_data
         self.validation_fraction = validation_fraction
         self.image_shape = image_shape
         self.random_state = random_state
+        self.device = device
+        self.warm_start = warm_start
 
     def _read_X(self, X, *, reset):
         X = super()._read_X(X, reset=reset)
@@ -198,16 +212,15 @@ class OCSVM(BaseOneClass):
     def _fit(self, X, X_valid):
         rows = rows_as_vectors(X)
         if self.kernel == "precomputed" and rows.shape[1] > len(rows):
-            rows = rows[:, self._training_rows]
-        self._gamma = self._gamma_for(rows)
+            rows = rows[:, self._fit_state.training_rows]
+        state = self._fit_state
+        state.gamma = self._gamma_for(rows)
         self.device_ = torch.device(available_device(self.device, type(self).__name__))
-        self._origin, self._radius = np.zeros(rows.shape[1]), 0.0
+        state.origin, state.radius = np.zeros(rows.shape[1]), 0.0
         if self.kernel == "rbf":
-            self._origin = rows.mean(0)
+            state.origin = rows.mean(0)
             if self.gamma != "scale":  # with which gamma radius^2 is at most n
-                self._radius = float(np.linalg.norm(rows - self._origin, axis=1).max())
-        if not self.warm_start:
-            self._last_solution = None
+                state.radius = float(np.linalg.norm(rows - state.origin, axis=1).max())
         if self.nu == 1:
             return self._weigh_all_rows(rows)
         if self.solver == "auto" and self._is_worth_candidates(*rows.shape):
@@ -227,7 +240,12 @@ class OCSVM(BaseOneClass):
         return 1 / (rows.shape[1] * variance) if variance > 0 else 1.0
 
     def _keeps_seed(self):
-        return self.warm_start and hasattr(self, "_seed") and not isinstance(self.random_state, Integral)
+        was_drawn = self._fit_state.seed is not None
+        return self.warm_start and was_drawn and not isinstance(self.random_state, Integral)
+
+    def _first_state(self):
+        is_followed = self.warm_start and hasattr(self, "_fit_state")
+        return copy(self._fit_state) if is_followed else super()._first_state()
 
     def _is_worth_candidates(self, n_rows, n_features):
         may_be = self.kernel == "rbf" and not self._kernel().is_direct and not self.warm_start and self.max_iter == -1
@@ -245,11 +263,11 @@ class OCSVM(BaseOneClass):
 
     def _solve_dual(self, rows):
         matrix = PrecomputedMatrix(rows) if self.kernel == "precomputed" else KernelMatrix(self._kernel(), rows)
-        kernel_is = self.kernel, self._gamma, self.degree, self.coef0
+        kernel_is = self.kernel, self._fit_state.gamma, self.degree, self.coef0
         start = None
         if self.warm_start:
             rows_are = rows.shape, blake2b(np.ascontiguousarray(rows)).digest()
-            last_rows, last_kernel, last = getattr(self, "_last_solution", None) or (None, None, None)
+            last_rows, last_kernel, last = self._fit_state.last_solution or (None, None, None)
             if last_rows == rows_are:
                 start = last if last_kernel == kernel_is else last.for_matrix(matrix)
         gives_up = self.solver == "auto" and not self.warm_start and self.max_iter == -1
@@ -264,22 +282,22 @@ class OCSVM(BaseOneClass):
                 ConvergenceWarning,
             )
         if self.warm_start:
-            self._last_solution = rows_are, kernel_is, solution
+            self._fit_state.last_solution = rows_are, kernel_is, solution
         return self._take(rows, solution)
 
     def _take(self, rows, solution):
         used = np.flatnonzero(solution.alpha)
-        self.support_ = self._training_rows[used]
+        self.support_ = self._fit_state.training_rows[used]
         self.support_vectors_ = np.empty((0, 0)) if self.kernel == "precomputed" else rows[used]
         self.dual_coef_ = solution.alpha[None, used]
         self.n_iter_ = solution.n_iter
-        self._rho = solution.rho
+        self._fit_state.rho = solution.rho
         return solution.gradient if self.contamination == "auto" else None  # else a threshold may be a row's very score
 
     def _libsvm(self, kernel):
         solver = OneClassSVM(
             kernel=kernel,
-            gamma=self._gamma,
+            gamma=self._fit_state.gamma,
             nu=self.nu,
             degree=self.degree,
             coef0=self.coef0,
@@ -288,30 +306,32 @@ class OCSVM(BaseOneClass):
             cache_size=self.cache_size,
             max_iter=self.max_iter,
         )
-        solver.random_state = self._seed  # no parameter, and without effect: else fit draws from NumPy's generator
+        # No parameter, and without effect: else fit draws from NumPy's generator.
+        solver.random_state = self._fit_state.seed
         return solver
 
     def _solve_by_libsvm(self, rows):
         solver = self._libsvm(self.kernel).fit(rows)
-        self.support_ = self._training_rows[solver.support_]
+        self.support_ = self._fit_state.training_rows[solver.support_]
         self.support_vectors_ = solver.support_vectors_
         self.dual_coef_ = solver.dual_coef_
         self.n_iter_ = solver.n_iter_
-        self._rho = float(solver.offset_[0])
+        self._fit_state.rho = float(solver.offset_[0])
 
     def _weigh_all_rows(self, rows):
         # nu = 1 leaves one solution, alpha_i = 1, for which no finite rho is the best; its limit is the highest score.
-        self.support_ = self._training_rows
+        self.support_ = self._fit_state.training_rows
         self.support_vectors_ = np.empty((0, 0)) if self.kernel == "precomputed" else rows
         self.dual_coef_ = np.ones((1, len(rows)))
         self.n_iter_ = 0
         scores = rows.sum(1) if self.kernel == "precomputed" else self._score_samples(rows)
-        self._rho = float(scores.max())
+        self._fit_state.rho = float(scores.max())
         return scores
 
     def _kernel(self):
-        parameters = {"gamma": self._gamma, "degree": self.degree, "coef0": self.coef0}
-        return Kernel(self.kernel, **parameters, origin=self._origin, radius=self._radius, device=self.device_)
+        state = self._fit_state
+        parameters = {"gamma": state.gamma, "degree": self.degree, "coef0": self.coef0}
+        return Kernel(self.kernel, **parameters, origin=state.origin, radius=state.radius, device=self.device_)
 
     def _score_samples(self, X):
         if self.kernel == "precomputed":
@@ -319,7 +339,7 @@ class OCSVM(BaseOneClass):
         return expansion(X, self.support_vectors_, self.dual_coef_[0], self._kernel())
 
     def _own_offset(self):
-        return self._rho
+        return self._fit_state.rho
 
     def __setstate__(self, state):
         super().__setstate__(state)

@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine import BaseCodes, DecodingMixin, DrawingNet, reconstructed_variance, total_variance
+from .._engine import BaseCodes, DrawingNet, reconstructed_variance, total_variance
 from .._warning import warn
 from ..base._input import as_array, float_dtype
 from ..nn import kl_divergence
@@ -16,7 +16,7 @@ _LEAST_DIVERGENCE = 1e-3  # nats, of the codes of a row from the prior
 _VARIANCE_FLOOR = 1e-3  # of the variance of the rows
 
 
-class BaseVariational(DecodingMixin, BaseCodes):
+class BaseVariational(BaseCodes):
     """Detector whose module begins what it gives by a row's reconstruction and its code's mean and log-variance."""
 
     _parameter_constraints: dict = {
@@ -31,10 +31,6 @@ class BaseVariational(DecodingMixin, BaseCodes):
 
     def _codes(self, rows):
         return self._evaluate(rows, lambda outputs, x: outputs[1])
-
-    @property
-    def _decoder(self):
-        return self.net_.module_.decoder
 
     def _check_trained(self, net, X):
         divergence = sum(float(kl_divergence(*outputs[1:3]).double().sum()) for outputs, _ in net.sweep(X)) / len(X)

@@ -4,14 +4,12 @@ from numbers import Real
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
-from torch import nn
 from torch.nn.functional import softplus
 
 from .._docstrings import with_shared_docs
 from .._engine import LAST_STAGE, Steps, epochs_or_auto
 from ..base._published import published
-from ..nn import JudgedCascade, build_cascade, build_judge, row_error
+from ..nn import JudgedCascade, ScoreOfParts, build_cascade, build_judge, row_error
 from ._base import BaseCascade
 from ._cascade_vae import CascadeLoss
 
@@ -34,8 +32,14 @@ class CVAD(BaseCascade):
 
         S(x) = ||G(x) - x||^2 / m                            G: a CascadeVAE, with codes mu; squared units of X
         p(x) = sigmoid of the discriminator at x             probability that x was made, in (0, 1)
-        "average"   score = -1/2 ((S - S_min) / (S_max - S_min) + p)
-        "sum"       score = -(S + p)
+
+    Scores, all but "average" at most 0::
+
+        "reconstruction"   -S(x)
+        "probability"      -p(x)
+        "sum"              -(S + p)                                        reconstruction + probability
+        "average"          -1/2 ((S - S_min) / (S_max - S_min) + p)
+                           = 1/2 ((reconstruction + S_min) / (S_max - S_min) + probability)
 
     `m` is the number of pixels of all channels (the features of a table); `S_min` and `S_max` are those of the rows
     that were trained on (their difference counts as 1 where they are equal), and scaled errors of other rows are not
@@ -44,29 +48,30 @@ class CVAD(BaseCascade):
     Training has two stages. First the generator is trained as `CascadeVAE`, `pretrain_epochs` epochs. Then it is
     frozen, running means and variances included, and the discriminator is trained with::
 
-        x''  = D(mu + noise_scale * e)                       D: the decoders of G; e drawn from N(0, 1)
+        x''  = D(mu + noise_std * e)                         D: the decoders of G; e drawn from N(0, 1)
         loss = mean over the batch of  -log(1 - p(x)) - 1/2 log p(G(x)) - 1/2 log p(x'')
 
-    The generator does not learn from the discriminator. `score_parts` gives `S` and `p` apart, `reconstruct_parts` what
-    either autoencoder of `G` makes of a row.
+    The generator does not learn from the discriminator. `score_parts` gives the first two scores, `reconstruct_parts`
+    what either autoencoder of `G` makes of a row.
 
     Parameters
     ----------
-    pretrain_epochs : int or "auto", default="auto"
-        Epochs of the generator, at least 1. "auto": as many as make {steps of pretrain_epochs}, at least 5.
-    pretrain_lr : float, default=1e-3
-        Learning rate of the generator; 1e-5 in section 5.2.4.
-    noise_scale : float, default=0.1
+    noise_std : float, default=0.1
         By how much the codes of the second kind of made rows are disturbed, in standard deviations of the prior, at
         least 0. The thesis calls the disturbance minor and gives no number.
-    score_function : {"average", "sum"}, default="average"
-        See above: equation 4.8, or section 5.2.4. With "sum", errors of images in [0, 1] are small beside `p`.
+    score_function : {"average", "sum", "reconstruction", "probability"}, default="average"
+        See above: "average" is equation 4.8, "sum" section 5.2.4. With "sum", errors of images in
+        [0, 1] are small beside `p`.
     objective : {"branches", "combined"}, default="branches"
         Loss of the generator, see `CascadeVAE`.
     branch_weight : float, default=1.0
         Weight of its branch, at least 0.
     kl_weight : float, default=1.0
         Weight of its divergences, at least 0; see `VAE` for what 1 means.
+    pretrain_epochs : int or "auto", default="auto"
+        Epochs of the generator, at least 1. "auto": as many as make {steps of pretrain_epochs}, at least 5.
+    pretrain_lr : float or None, default=1e-3
+        Learning rate of the generator; 1e-5 in section 5.2.4. None is `lr`.
     n_components : int, default=None
         Width of its primary code; that of the branch is four times as wide. None: 512 for images, at most a quarter of
         their values; half of the features of a table, at most 32.
@@ -128,22 +133,23 @@ class CVAD(BaseCascade):
     >>> from sklearn_occ.datasets import load_one_class_digits
     >>> digits = load_one_class_digits(majority=0)
     >>> occ = CVAD(pretrain_epochs=20, max_epochs=5, random_state=0).fit(digits.X_train)
-    >>> error, probability = occ.score_parts(digits.X_test)
+    >>> parts = occ.score_parts(digits.X_test)
     >>> least, greatest = occ.error_range_
-    >>> average = ((error - least) / (greatest - least) + probability) / 2
-    >>> bool(abs(occ.score_samples(digits.X_test) + average).max() < 1e-6)
+    >>> average = ((parts["reconstruction"] + least) / (greatest - least) + parts["probability"]) / 2
+    >>> bool(abs(occ.score_samples(digits.X_test) - average).max() < 1e-12)
     True
     """
 
     _parameter_constraints: dict = {
         **BaseCascade._parameter_constraints,
         "pretrain_epochs": epochs_or_auto(),
-        "pretrain_lr": [Interval(Real, 0, None, closed="neither")],
-        "noise_scale": [Interval(Real, 0, None, closed="left")],
-        "score_function": [StrOptions({"average", "sum"})],
+        "pretrain_lr": [Interval(Real, 0, None, closed="neither"), None],
+        "noise_std": [Interval(Real, 0, None, closed="left")],
+        "score_function": [StrOptions({"average", "sum", "reconstruction", "probability"})],
         "objective": [StrOptions({"branches", "combined"})],
         "branch_weight": [Interval(Real, 0, None, closed="left")],
     }
+    _score_has_parts = True
 
     _budgets = {"pretrain_epochs": Steps(images=1000, table=1000), "max_epochs": Steps(images=250, table=250)}
     from_paper = published(
@@ -152,21 +158,20 @@ class CVAD(BaseCascade):
             "section 5.2": {"pretrain_lr": 1e-5, "score_function": "sum", "objective": "combined", **_PAPER},
         },
         departures="""Guo's thesis, for images of 256 x 256 pixels: 100 to 350 epochs of the generator in section 4.2,
-        250
-        to 500 in section 5.2.4, of which 250 are taken, 10 to 20 of the discriminator; batches are those of the
-        author's code, `noise_scale` is not given. The error is scaled by that of the training rows, see Notes.""",
+        250 to 500 in section 5.2.4, of which 250 are taken, 10 to 20 of the discriminator; batches are those of the
+        author's code, `noise_std` is not given. The error is scaled by that of the training rows, see Notes.""",
     )
 
     def __init__(
         self,
         *,
-        pretrain_epochs="auto",
-        pretrain_lr=1e-3,
-        noise_scale=0.1,
+        noise_std=0.1,
         score_function="average",
         objective="branches",
         branch_weight=1.0,
         kl_weight=1.0,
+        pretrain_epochs="auto",
+        pretrain_lr=1e-3,
         n_components=None,
         channels=16,
         output_activation="auto",
@@ -184,6 +189,7 @@ class CVAD(BaseCascade):
         device="auto",
         precision="float32",
         compile=False,
+        capture="auto",
         verbose="auto",
         warm_start=False,
         checkpoint=None,
@@ -207,13 +213,14 @@ class CVAD(BaseCascade):
             device=device,
             precision=precision,
             compile=compile,
+            capture=capture,
             verbose=verbose,
             warm_start=warm_start,
             checkpoint=checkpoint,
         )
         self.pretrain_epochs = pretrain_epochs
         self.pretrain_lr = pretrain_lr
-        self.noise_scale = noise_scale
+        self.noise_std = noise_std
         self.score_function = score_function
         self.objective = objective
         self.branch_weight = branch_weight
@@ -222,23 +229,6 @@ class CVAD(BaseCascade):
     def error_range_(self):
         """Least and greatest error of the rows trained on."""
         return tuple(self.net_.criterion_.error_range.tolist())
-
-    def score_parts(self, X):
-        """Error and probability of each row, lower = majority.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
-
-        Returns
-        -------
-        error, probability : ndarray of shape (n,), float64
-            `S` and `p` of the class docstring. The first is minus the score of the generator by itself.
-        """
-        check_is_fitted(self)
-        parts = self._evaluate(self._read_X(X, reset=False), self.net_.criterion_.parts)
-        return parts[:, 0], parts[:, 1]
 
     @property
     def _cascade(self):
@@ -249,7 +239,7 @@ class CVAD(BaseCascade):
         generator, self.n_components_ = build_cascade(
             shape, self.n_components, self.channels, self._make_output_activation()
         )
-        return JudgedCascade(generator, build_judge(shape, self.channels), self.noise_scale)
+        return JudgedCascade(generator, build_judge(shape, self.channels), self.noise_std)
 
     def _make_criterion(self):
         generator_loss = CascadeLoss(self.objective, self.branch_weight, self.kl_weight, self.n_components_)
@@ -257,9 +247,7 @@ class CVAD(BaseCascade):
 
     def _train(self, net, X, X_valid):
         if not net.epochs_.get(LAST_STAGE):
-            net.module_.pretrains, net.lr, net.lr_name_ = True, self.pretrain_lr, "pretrain_lr"
-            net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs_)
-            net.module_.pretrains, net.lr, net.lr_name_ = False, self.lr, "lr"
+            self._pretrain(net, X, X_valid)
         net.freeze("generator")
         net.criterion_.set_error_range(
             torch.cat([net.criterion_.errors(*batch) for batch in net.sweep(X, net.module_.generator)])
@@ -267,7 +255,7 @@ class CVAD(BaseCascade):
         super()._train(net, X, X_valid)
 
 
-class JudgedLoss(nn.Module):
+class JudgedLoss(ScoreOfParts):
     """Losses of both stages and score of CVAD.
 
     Parameters
@@ -275,13 +263,15 @@ class JudgedLoss(nn.Module):
     generator_loss : CascadeLoss
         What the generator is trained with.
     score_function : str
-        "average" or "sum".
+        "average", "sum", "reconstruction" or "probability".
 
     Attributes
     ----------
     error_range : float64 tensor of shape (2,)
         Least and greatest error of the rows trained on; a buffer.
     """
+
+    part_names = ("reconstruction", "probability")
 
     def __init__(self, generator_loss, score_function):
         super().__init__()
@@ -308,14 +298,15 @@ class JudgedLoss(nn.Module):
         """Keep the least and the greatest of these errors."""
         self.error_range.copy_(torch.stack(errors.aminmax()))
 
-    def parts(self, outputs, x):
-        """`S` and `p` of each row, (b, 2)."""
-        return torch.stack([self.errors(outputs, x), outputs[3].sigmoid()], 1)
-
-    def score(self, outputs, x):
-        """Score of each row, (b,)."""
-        errors, probabilities = self.parts(outputs, x).unbind(1)
-        if self.score_function == "sum":
-            return -(errors + probabilities)
+    def part(self, name, outputs, x):
+        """Score of that name of each row, (b,)."""
+        if name == "reconstruction":
+            return -self.errors(outputs, x)
+        if name == "probability":
+            return -outputs[3].sigmoid()
+        parts = self.parts(outputs, x)
+        if name == "sum":
+            return parts["reconstruction"] + parts["probability"]
         least, spread = self.error_range[0], self.error_range.diff()
-        return -((errors - least) / torch.where(spread > 0, spread, 1.0) + probabilities) / 2
+        scaled = (parts["reconstruction"] + least) / torch.where(spread > 0, spread, 1.0)
+        return (scaled + parts["probability"]) / 2

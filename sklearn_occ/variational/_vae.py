@@ -103,9 +103,8 @@ class VAE(BaseVariational):
     from_paper = published(
         {"guo": {"kl_weight": 1.0, "channels": 16, "lr": 1e-3, "max_epochs": 250, "batch_size": 64}},
         departures="""Guo's thesis, section 4.2, for images of 256 x 256 pixels: 100 to 350 epochs, of which 250 are
-        taken;
-        batches are those of the author's code. `n_components` stays None, which is the thesis' 512 from 46 x 46 pixels
-        on.""",
+        taken; batches are those of the author's code. `n_components` stays None, which is the thesis' 512 from 46 x 46
+        pixels on.""",
     )
 
     def __init__(
@@ -129,6 +128,7 @@ class VAE(BaseVariational):
         device="auto",
         precision="float32",
         compile=False,
+        capture="auto",
         verbose="auto",
         warm_start=False,
         checkpoint=None,
@@ -152,6 +152,7 @@ class VAE(BaseVariational):
             device=device,
             precision=precision,
             compile=compile,
+            capture=capture,
             verbose=verbose,
             warm_start=warm_start,
             checkpoint=checkpoint,

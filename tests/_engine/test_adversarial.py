@@ -30,8 +30,11 @@ class Game(nn.Module):
         self.first, self.second = Player(1.0), Player(2.0)
         self.register_parameter("nobodys", nn.Parameter(torch.tensor(3.0)))
 
-    def forward(self, x):
-        return x
+    def forward(self, x, noise=None, *, player=None):
+        a, b = self.first.weight, self.second.weight
+        if player is None:
+            return x
+        return a * x - b + self.nobodys * noise if player == "first" else (a * b + noise * x * b, b)
 
 
 class Rules(nn.Module):
@@ -48,11 +51,11 @@ class Rules(nn.Module):
             self.drawn.append((x.double().numpy(), noise.double().numpy()))
         return x, noise
 
-    def loss_of(self, player, module, x, noise):
-        a, b = module.first.weight, module.second.weight
+    def forward(self, outputs, x, *, player):
         if player == "first":
-            return (a * x - b + module.nobodys * noise).square().mean()
-        return (a * b + noise * x * b).square().mean() + b
+            return outputs.square().mean()
+        product, b = outputs
+        return product.square().mean() + b
 
 
 def play(*, X_valid=None, epochs=3, game=None, rules=None, optimizer=torch.optim.SGD, callbacks=(), **params):
@@ -105,15 +108,23 @@ class Rematch(Rules):
     rounds = {"warm_up": (("first",), ("first",), ("first", "second")), "train": (("second",),)}
     terms = {"first": ("near", "far")}
 
-    def loss_of(self, player, module, x, noise):
-        loss = super().loss_of(player, module, x, noise)
-        return torch.stack([loss, 0.5 * module.first.weight * noise.mean()]) if player == "first" else loss
+    def forward(self, outputs, x, *, player):
+        if player == "second":
+            return super().forward(outputs, x, player=player)
+        gap, far = outputs
+        return torch.stack([super().forward(gap, x, player=player), far])
+
+
+class TwoTerms(Game):
+    def forward(self, x, noise=None, *, player=None):
+        outputs = super().forward(x, noise, player=player)
+        return (outputs, 0.5 * self.first.weight * noise.mean()) if player == "first" else outputs
 
 
 def play_rematch(*, X_valid=None, **params):
     params |= {"seed": 4, "optimizer": torch.optim.SGD, "batch_size": 4, "verbose": 0}
     drawn = []
-    net = AdversarialNet(Game(), Rematch(drawn), **params).initialize()
+    net = AdversarialNet(TwoTerms(), Rematch(drawn), **params).initialize()
     net.train_stage("warm_up", X, X_valid, epochs=2)
     after_first = net.module_.first.weight.item(), net.module_.second.weight.item()
     n_first = len(drawn)
@@ -174,12 +185,12 @@ def test_the_losses_of_the_players_add_up_to_train_loss():
 def test_a_turn_leaves_the_other_players_moments_and_weights_alone(optimizer):
     states = []
 
-    class Spy(Rules):
-        def loss_of(self, player, module, *drawn):
-            states.append((player, copy.deepcopy(module.state_dict())))
-            return super().loss_of(player, module, *drawn)
+    class Spy(Game):
+        def forward(self, *drawn, player=None):
+            states.append((player, copy.deepcopy(self.state_dict())))
+            return super().forward(*drawn, player=player)
 
-    net = play(rules=Spy(), optimizer=optimizer, lr=0.05, optimizer__weight_decay=0.5)
+    net = play(game=Spy(), optimizer=optimizer, lr=0.05, optimizer__weight_decay=0.5)
     assert [player for player, _ in states] == ["first", "second"] * 9
     for (player, before), (_, after) in pairwise(states):
         assert {key for key in after if not torch.equal(before[key], after[key])} == {f"{player}.weight"}

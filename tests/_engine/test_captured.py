@@ -12,7 +12,6 @@ from tape import TapeRecorder
 from torch import nn
 
 from sklearn_occ import SeedEnsemble
-from sklearn_occ._engine.steps._processes import Processes
 from sklearn_occ.ensemble._stacked import fit_stacked
 
 
@@ -32,7 +31,7 @@ def test_every_method_trains_to_the_same_bits(name, X, recording):
     assert_same_fit(occ, stages(name).fit(X), X)
     n_epochs = sum(occ.net_.epochs_.values())
     assert sum(replays) > n_epochs  # most of the four steps of an epoch, and of more where players take turns
-    assert occ.net_.captured_.graphs == {}  # which would hold memory
+    assert occ.net_.recordings_.graphs == {}  # which would hold memory
 
 
 @pytest.mark.parametrize("params", [{"optimizer": name} for name in ("adamw", "sgd", "rmsprop")] + [
@@ -133,7 +132,7 @@ def test_seeds_in_one_loop_are_recorded(name, table, recording):
     ours, replays = recording(fit)
     for occ, theirs in zip(ours, fit(), strict=True):
         assert_same_fit(occ, theirs, table)
-        assert occ.net_.captured_.graphs == {}
+        assert occ.net_.recordings_ is None or occ.net_.recordings_.graphs == {}
     assert sum(replays) >= 8
     ensemble, _ = recording(lambda: SeedEnsemble(stages("CAE"), n_estimators=2, random_state=0, n_jobs=2).fit(table))
     assert np.isfinite(ensemble.score_samples(table)).all()
@@ -243,10 +242,3 @@ def test_callbacks_find_gradients_after_an_epoch(table, recording):
 
     norms, _ = recording(fit)
     assert norms == fit() and len(norms) == 4
-
-
-def test_several_processes_do_not_record(table):
-    net = stages("CAE").fit(table).net_
-    net.processes = Processes.__new__(Processes)
-    net.processes.n_processes = 2
-    assert "several processes" in net._obstacle_to_capture()

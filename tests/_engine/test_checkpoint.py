@@ -1,17 +1,21 @@
 """A killed fit resumes to the model of a fit that was never killed."""
 
+import json
 import subprocess
 import sys
 import time
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from conftest import ONE_NETWORK, CtrlC, blobs, quick
+from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_occ import CAE
+from sklearn_occ._engine.nets import _checkpoint
 
 SCRIPT = """
 import sys
@@ -40,9 +44,18 @@ def kill_a_fit(name, checkpoint, **params):
     process.wait()
 
 
-@pytest.mark.filterwarnings("ignore:The codes of ConOCC")
-@pytest.mark.parametrize("name", ONE_NETWORK)
-def test_a_killed_fit_resumes_to_the_same_bits(name, tmp_path):
+def assert_same_fit(resumed, never_stopped, X):
+    np.testing.assert_array_equal(resumed.score_samples(X), never_stopped.score_samples(X))
+    assert resumed.offset_ == never_stopped.offset_
+    assert resumed.history_[:, "train_loss"] == never_stopped.history_[:, "train_loss"]
+    ours, theirs = (occ.net_.optimizer_.state_dict()["state"] for occ in (resumed, never_stopped))
+    for key, moments in theirs.items():
+        for moment, value in moments.items():
+            torch.testing.assert_close(ours[key][moment], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["ConOCC-joint", "FAnoGAN"])  # a schedule; two stages, two optimizers, drawn numbers
+def test_a_killed_process_resumes_to_the_same_bits(name, tmp_path):
     checkpoint, X = tmp_path / "fit.pt", blobs(50)
     params = settings(name)
     kill_a_fit(name, checkpoint, **params)
@@ -54,14 +67,61 @@ def test_a_killed_fit_resumes_to_the_same_bits(name, tmp_path):
     state["identity"]["max_epochs"] = repr(shorter["max_epochs"])
     torch.save(state, checkpoint)
     resumed = quick(name, checkpoint=str(checkpoint), **shorter).fit(X)
-    never_killed = quick(name, **shorter).fit(X)
-    np.testing.assert_array_equal(resumed.score_samples(X), never_killed.score_samples(X))
-    assert resumed.offset_ == never_killed.offset_
-    assert resumed.history_[:, "train_loss"] == never_killed.history_[:, "train_loss"]
-    ours, theirs = (occ.net_.optimizer_.state_dict()["state"] for occ in (resumed, never_killed))
-    for key, moments in theirs.items():
-        for moment, value in moments.items():
-            torch.testing.assert_close(ours[key][moment], value, rtol=0, atol=0)
+    assert_same_fit(resumed, quick(name, **shorter).fit(X), X)
+
+
+class Death(Exception):
+    """The end of a fit of which only the file is left."""
+
+
+class Dies(Callback):
+    """Leave the fit inside its sixth epoch."""
+
+    def on_batch_end(self, net, training, **kwargs):
+        if training and len(net.history) == 6:
+            raise Death
+
+
+@pytest.mark.filterwarnings("ignore:The codes of ConOCC")
+@pytest.mark.parametrize("name", ONE_NETWORK)
+def test_a_fit_that_died_resumes_to_the_same_bits(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(_checkpoint, "_PAUSE", 0)  # written after each epoch
+    checkpoint, X = tmp_path / "fit.pt", blobs(50)
+    params = {**settings(name), "max_epochs": 12}
+    with pytest.raises(Death):
+        quick(name, checkpoint=checkpoint, callbacks=[Dies()], **params).fit(X)
+    state = torch.load(checkpoint, weights_only=True)
+    assert len(json.loads(state["history"])) == sum(state["epochs"].values()) == 5
+    state["identity"]["callbacks"] = "None"
+    torch.save(state, checkpoint)
+    resumed = quick(name, checkpoint=checkpoint, **params).fit(X)
+    assert_same_fit(resumed, quick(name, **params).fit(X), X)
+
+
+class Epochs(Callback):
+    """Each epoch takes a second on a clock of its own."""
+
+    now = 0.0
+
+    def on_epoch_begin(self, net, **kwargs):
+        Epochs.now += 1
+
+
+@pytest.mark.parametrize("seconds", [0.5, 3.0, 20.0])
+def test_writing_takes_a_tenth_of_the_time(seconds, tmp_path, monkeypatch, rng):
+    written = []
+
+    def save(state, path):
+        Epochs.now += seconds
+        written.append(path)
+        path.touch()
+
+    monkeypatch.setattr(_checkpoint, "time", SimpleNamespace(monotonic=lambda: Epochs.now))
+    monkeypatch.setattr(torch, "save", save)
+    occ = quick("CAE", max_epochs=600, batch_size=50, callbacks=[Epochs()], checkpoint=tmp_path / "fit.pt")
+    occ.fit(rng.normal(size=(50, 3)))
+    within = seconds * (len(written) - 2)  # besides the first and the last, which each fit has
+    assert 57 - seconds <= within <= 60
 
 
 def test_a_finished_fit_is_loaded_and_not_trained_again(tmp_path):

@@ -9,8 +9,7 @@ from recorded import PLAIN, Reading, stages
 from skorch.callbacks import LRScheduler
 
 from sklearn_occ import CAE, ConOCC, SeedEnsemble
-from sklearn_occ._engine.steps import _captured
-from sklearn_occ._engine.steps._captured import CudaRecorder
+from sklearn_occ._engine.steps._recorder import CudaRecorder
 
 
 @pytest.fixture
@@ -97,31 +96,28 @@ def test_a_recording_that_fails_is_ended_and_the_reason_raised(cuda_calls):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", PLAIN)
-def test_cuda_graphs_train_as_steps_that_run(name, X, monkeypatch):
+def test_cuda_graphs_train_as_steps_that_run(name, X):
     params = {"device": "cuda", "max_epochs": 6, "lr": 1e-4, "optimizer": "sgd"}
     state = torch.cuda.get_rng_state()
     occ = stages(name, **params).fit(X)
-    assert not occ.net_.captured_.gave_up and occ.net_.captured_.runs == {}
+    assert not occ.net_.recordings_.gave_up and occ.net_.recordings_.runs == {}
     assert torch.equal(torch.cuda.get_rng_state(), state)
-    with monkeypatch.context() as patched:
-        patched.delitem(_captured.RECORDERS, "cuda")
-        plain = stages(name, **params).fit(X)
+    plain = stages(name, capture=False, **params).fit(X)
     np.testing.assert_allclose(occ.score_samples(X), plain.score_samples(X), rtol=1e-2)
 
 
 @pytest.mark.gpu
-def test_cuda_graphs_with_adam_and_a_schedule(X, monkeypatch, capsys):
-    def fit():
+def test_cuda_graphs_with_adam_and_a_schedule(X, capsys):
+    def fit(**params):
         schedule = LRScheduler("StepLR", step_size=5, gamma=0.5)
         return ConOCC(
             update_interval=4, channels=8, max_epochs=20, batch_size=16, device="cuda", random_state=0,
-            callbacks=[schedule], verbose=1,
+            callbacks=[schedule], verbose=1, **params,
         ).fit(X)  # fmt: skip
 
     occ = fit()
     assert "CUDA graph: left out" not in capsys.readouterr().out
-    monkeypatch.delitem(_captured.RECORDERS, "cuda")
-    assert np.corrcoef(occ.score_samples(X), fit().score_samples(X))[0, 1] > 0.98
+    assert np.corrcoef(occ.score_samples(X), fit(capture=False).score_samples(X))[0, 1] > 0.98
 
 
 @pytest.mark.gpu
@@ -131,7 +127,7 @@ def test_threads_record_on_one_device(X):
         CAE(channels=4, max_epochs=10, batch_size=16, device="cuda"), n_estimators=4, vectorized=False, n_jobs=4,
         random_state=0,
     ).fit(X)  # fmt: skip
-    assert not any(occ.net_.captured_.gave_up for occ in (alone, *ensemble.estimators_))
+    assert not any(occ.net_.recordings_.gave_up for occ in (alone, *ensemble.estimators_))
 
 
 @pytest.mark.gpu

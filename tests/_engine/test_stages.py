@@ -12,14 +12,16 @@ from sklearn_occ.nn import Autoencoder, ReconstructionLoss
 
 
 class StopAt(Callback):
-    """Ask for the end of the stage after so many epochs in all, as skorch's EarlyStopping does."""
+    """Ask for the end of the stage after so many epochs in all, and mark that as a wish."""
 
     def __init__(self, n_epochs):
         self.n_epochs = n_epochs
 
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) >= self.n_epochs:
-            raise KeyboardInterrupt
+            stop = KeyboardInterrupt()
+            stop.of_callback = True
+            raise stop
 
 
 class TwoStages(BaseDeepOneClass):
@@ -38,6 +40,7 @@ class TwoStages(BaseDeepOneClass):
             device="cpu",
             precision="float32",
             compile=False,
+            capture="auto",
             random_state=0,
             verbose=0,
             warm_start=warm_start,

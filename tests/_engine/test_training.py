@@ -88,7 +88,7 @@ def test_ctrl_c_before_the_first_centre_leaves_a_centre(X):
     occ = quick("ConOCC-joint", max_epochs=20, score_function="distance", callbacks=[CtrlC(3)])
     with pytest.warns(UserWarning, match="interrupted after 2 of 20"):
         occ.fit(X)
-    np.testing.assert_allclose(occ.mu_, occ.transform(X / 255.0).mean(0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(occ.center_, occ.transform(X / 255.0).mean(0), rtol=1e-5, atol=1e-6)
 
 
 def test_ctrl_c_in_the_first_of_two_stages_is_raised(X):
@@ -140,7 +140,7 @@ def test_optimizers(optimizer, X):
 def test_validation_loss_is_recorded_for_rows_held_out(X):
     occ = quick("CAE", max_epochs=3, validation_fraction=0.2).fit(X)
     assert len(occ.history_[:, "valid_loss"]) == 3
-    held_out = np.setdiff1d(np.arange(50), occ._training_rows)
+    held_out = np.setdiff1d(np.arange(50), occ._fit_state.training_rows)
     loss = -occ.score_samples(X[held_out]).mean() * 144
     assert occ.history_[-1, "valid_loss"] == pytest.approx(loss, rel=1e-5)
 

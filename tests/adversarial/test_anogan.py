@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from conftest import CtrlC, quick
+from conftest import CtrlC, loss_of, quick
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import roc_auc_score
 from skorch.callbacks import Callback
@@ -41,9 +41,9 @@ def test_losses_of_both_players_are_the_formulas(rng):
     }
     criterion, module = AdversarialLoss(3), GenerativeAdversarial(made, discriminator)
     for player, value in expected.items():
-        assert criterion.loss_of(player, module, x, codes).item() == pytest.approx(value, rel=1e-12)
+        assert loss_of(criterion, player, module, x, codes).item() == pytest.approx(value, rel=1e-12)
     # The discriminator's loss has no way back into the generator.
-    criterion.loss_of("discriminator", module, x, codes).backward()
+    loss_of(criterion, "discriminator", module, x, codes).backward()
     assert made.weight.grad is None and features.weight.grad is not None
 
 
@@ -56,14 +56,14 @@ def test_codes_of_a_turn_are_uniform_in_the_cube_and_one_for_each_row():
 
 def snapshots(monkeypatch):
     """States of both networks before each turn."""
-    states, original = [], AdversarialLoss.loss_of
+    states, original = [], GenerativeAdversarial.forward
 
-    def spy(self, player, module, *drawn):
-        if module.training:
-            states.append((player, copy.deepcopy(module.state_dict())))
-        return original(self, player, module, *drawn)
+    def spy(self, *drawn, player=None):
+        if self.training and player is not None:
+            states.append((player, copy.deepcopy(self.state_dict())))
+        return original(self, *drawn, player=player)
 
-    monkeypatch.setattr(AdversarialLoss, "loss_of", spy)
+    monkeypatch.setattr(GenerativeAdversarial, "forward", spy)
     return states
 
 
@@ -145,7 +145,7 @@ def test_a_callable_changes_the_rows_of_training_alone(X, monkeypatch):
     assert [len(batch) for batch in augment.batches] == [20, 20] * 3  # not for validation, not for the threshold
     assert len(set(augment.drawn)) == 6
     seen = torch.cat(augment.batches[:2]).flatten(1).numpy()
-    trained_on = (X[occ._training_rows] / np.float32(255)).reshape(40, -1)
+    trained_on = (X[occ._fit_state.training_rows] / np.float32(255)).reshape(40, -1)
     np.testing.assert_allclose(np.sort(seen, axis=0), np.sort(trained_on, axis=0), rtol=1e-6)
     scores = occ.score_samples(X)
     np.testing.assert_array_equal(scores, occ.set_params(augment=None).score_samples(X))
@@ -156,15 +156,15 @@ def test_a_callable_changes_the_rows_of_training_alone(X, monkeypatch):
 
 def drawn_in_training(X, monkeypatch, **params):
     """Rows that the discriminator was trained on, batch by batch."""
-    seen, original = [], AdversarialLoss.loss_of
+    seen, original = [], GenerativeAdversarial.forward
 
-    def spy(self, player, module, x, codes):
-        if module.training and player == "discriminator":
+    def spy(self, x, codes=None, *, player=None):
+        if self.training and player == "discriminator":
             seen.append(x.clone())
-        return original(self, player, module, x, codes)
+        return original(self, x, codes, player=player)
 
     with monkeypatch.context() as patch:
-        patch.setattr(AdversarialLoss, "loss_of", spy)
+        patch.setattr(GenerativeAdversarial, "forward", spy)
         quick("AnoGAN", max_epochs=1, batch_size=50, search_steps=0, **params).fit(X)
     return torch.cat(seen)
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from conftest import CtrlC, quick
+from conftest import CtrlC, loss_of, quick
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import roc_auc_score
 from skorch.callbacks import Callback
@@ -40,14 +40,14 @@ def test_losses_and_score_are_the_formulas(rng):
     w, a = features.weight.detach().numpy(), logit.weight.detach().numpy()[0]
     slopes = [w.T @ (a * (1 - h**2)) for h in features_of(shares * x + (1 - shares) * made)]
     penalty = np.mean([(np.linalg.norm(slope) - 1) ** 2 for slope in slopes])
-    found = criterion.loss_of("discriminator", module, *drawn)
+    found = loss_of(criterion, "discriminator", module, *drawn)
     np.testing.assert_allclose(found.detach(), [judge(made).mean() - judge(x).mean(), 10 * penalty], rtol=1e-12)
-    assert criterion.loss_of("generator", module, *drawn).item() == pytest.approx(-judge(made).mean(), rel=1e-12)
+    assert loss_of(criterion, "generator", module, *drawn).item() == pytest.approx(-judge(made).mean(), rel=1e-12)
 
     again = in_numpy(generator, in_numpy(encoder, x))
     residual = ((again - x) ** 2).mean(1)
     discrimination = ((features_of(again) - features_of(x)) ** 2).mean(1)
-    found = criterion.loss_of("encoder", module, *drawn)
+    found = loss_of(criterion, "encoder", module, *drawn)
     np.testing.assert_allclose(found.detach(), [residual.mean(), 0.7 * discrimination.mean()], rtol=1e-12)
     scores = criterion.score(module(drawn[0]), drawn[0]).detach()
     np.testing.assert_allclose(scores, -residual - 0.7 * discrimination, rtol=1e-12)
@@ -63,13 +63,14 @@ def test_codes_are_normal_and_shares_uniform_one_for_each_row():
 
 
 def snapshots(monkeypatch):
-    states, original = [], WassersteinLoss.loss_of
+    states, original = [], EncodedAdversarial.forward
 
-    def spy(self, player, module, *drawn):
-        states.append((player, copy.deepcopy(module.state_dict()), drawn[1].clone()))
-        return original(self, player, module, *drawn)
+    def spy(self, *drawn, player=None):
+        if player is not None:
+            states.append((player, copy.deepcopy(self.state_dict()), drawn[1].clone()))
+        return original(self, *drawn, player=player)
 
-    monkeypatch.setattr(WassersteinLoss, "loss_of", spy)
+    monkeypatch.setattr(EncodedAdversarial, "forward", spy)
     return states
 
 
@@ -118,7 +119,7 @@ def test_each_stage_has_its_optimizer_and_its_columns(X):
         np.testing.assert_allclose(critic + losses(rows, "generator"), total, rtol=1e-4, atol=1e-6)
         rows = occ.history_[3:]
         total = np.array([row[f"{prefix}_loss"] for row in rows])
-        np.testing.assert_allclose(losses(rows, "residual") + losses(rows, "discrimination"), total, rtol=1e-5)
+        np.testing.assert_allclose(losses(rows, "reconstruction") + losses(rows, "feature"), total, rtol=1e-5)
         assert not any("wasserstein" in column for row in rows for column in row)
 
 
@@ -128,7 +129,8 @@ def test_scores_are_the_parts_and_the_parts_those_of_the_row_that_is_made(X):
     features = copy.deepcopy(occ.net_.module_.discriminator.features).eval()
     with torch.no_grad():
         of_rows, of_made = (features(torch.from_numpy(images)[:, None]).numpy() for images in (rows, made))
-    residual, discrimination = occ.score_parts(X)
+    parts = occ.score_parts(X)
+    residual, discrimination = -parts["reconstruction"], -parts["feature"]
     assert residual.dtype == discrimination.dtype == np.float64
     np.testing.assert_allclose(residual, ((rows - made) ** 2).mean((1, 2)), rtol=1e-4)
     np.testing.assert_allclose(discrimination, ((of_rows - of_made) ** 2).mean(1), rtol=1e-3)
@@ -139,7 +141,7 @@ def test_scores_are_the_parts_and_the_parts_those_of_the_row_that_is_made(X):
 
 def test_without_features_the_score_is_that_of_the_pixels(table):
     occ = quick("FAnoGAN", feature_weight=0.0).fit(table)
-    np.testing.assert_allclose(occ.score_samples(table), -occ.score_parts(table)[0], rtol=1e-12)
+    np.testing.assert_allclose(occ.score_samples(table), occ.score_parts(table)["reconstruction"], rtol=1e-12)
     np.testing.assert_allclose(-occ.score_samples(table), ((occ.reconstruct(table) - table) ** 2).mean(1), rtol=1e-6)
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from conftest import quick
+from conftest import loss_of, quick
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import roc_auc_score
 from skorch.callbacks import Callback
@@ -17,7 +17,7 @@ from sklearn_occ.adversarial._ganomaly import RecodingLoss
 from sklearn_occ.datasets import load_one_class_digits
 from sklearn_occ.nn import Discriminator, Recoder, RecodingAdversarial
 
-TERMS = ("feature", "reconstruction", "latent")
+TERMS = ("feature", "reconstruction", "code")
 
 
 def in_numpy(layer, rows):
@@ -35,10 +35,10 @@ def test_losses_and_score_are_the_formulas(rng):
     recode, of_rows, of_made = in_numpy(reencoder, made), in_numpy(features, x), in_numpy(features, made)
     rows = torch.from_numpy(x)
     expected = 2 * ((of_rows - of_made) ** 2).mean(), 30 * np.abs(x - made).mean(), 0.5 * ((z - recode) ** 2).mean()
-    np.testing.assert_allclose(criterion.loss_of("generator", module, rows).detach(), expected, rtol=1e-12)
+    np.testing.assert_allclose(loss_of(criterion, "generator", module, rows).detach(), expected, rtol=1e-12)
     real, fake = (in_numpy(discriminator.logit, found)[:, 0] for found in (of_rows, of_made))
     judged = np.logaddexp(0, -real).mean() + np.logaddexp(0, fake).mean()
-    assert criterion.loss_of("discriminator", module, rows).item() == pytest.approx(judged, rel=1e-12)
+    assert loss_of(criterion, "discriminator", module, rows).item() == pytest.approx(judged, rel=1e-12)
     scores = criterion.score(module(rows), rows).detach()
     np.testing.assert_allclose(scores, -((z - recode) ** 2).mean(1), rtol=1e-12)
 
@@ -47,7 +47,7 @@ def test_gradients_reach_both_encoders_through_both_codes(rng):
     encoder, decoder, reencoder = (nn.Linear(*sizes) for sizes in ((5, 2), (2, 5), (5, 2)))
     module = RecodingAdversarial(Recoder(encoder, decoder, reencoder), Discriminator(nn.Linear(5, 4), 4))
     x = torch.from_numpy(rng.normal(size=(7, 5))).float()
-    loss = RecodingLoss(0.0, 0.0, 1.0).loss_of("generator", module, x).sum()
+    loss = loss_of(RecodingLoss(0.0, 0.0, 1.0), "generator", module, x).sum()
     loss.backward()
     for layer in (encoder, decoder, reencoder):
         assert layer.weight.grad.abs().sum() > 0
@@ -57,19 +57,20 @@ def test_gradients_reach_both_encoders_through_both_codes(rng):
         for step in (1e-3, -1e-3):
             free.encoder.weight.copy_(encoder.weight)
             free.encoder.weight[0, 0] += step
-            numeric.append(RecodingLoss(0.0, 0.0, 1.0).loss_of("generator", free, x).sum())
+            numeric.append(loss_of(RecodingLoss(0.0, 0.0, 1.0), "generator", free, x).sum())
     assert encoder.weight.grad[0, 0].item() == pytest.approx((numeric[0] - numeric[1]).item() / 2e-3, rel=0.01)
 
 
 @pytest.mark.parametrize("kind", ["images", "table"])
 def test_a_step_leaves_the_other_player_alone_statistics_included(kind, blobs, table, monkeypatch):
-    states, original = [], RecodingLoss.loss_of
+    states, original = [], RecodingAdversarial.forward
 
-    def spy(self, player, module, *drawn):
-        states.append((player, copy.deepcopy(module.state_dict())))
-        return original(self, player, module, *drawn)
+    def spy(self, x, *, player=None):
+        if player is not None:
+            states.append((player, copy.deepcopy(self.state_dict())))
+        return original(self, x, player=player)
 
-    monkeypatch.setattr(RecodingLoss, "loss_of", spy)
+    monkeypatch.setattr(RecodingAdversarial, "forward", spy)
     rows = blobs(50, size=16) if kind == "images" else table
     occ = quick("GANomaly", max_epochs=1, batch_size=10, lr=1e-3).fit(rows)
     states.append(("end", occ.net_.module_.state_dict()))
@@ -119,7 +120,7 @@ def test_a_weight_trades_one_term_for_others(table):
         return np.abs(occ.reconstruct(table) - table).mean(), -occ.score_samples(table).mean()
 
     (plain, latent), (free, _), (_, unlinked) = (
-        trained(**params) for params in ({}, {"reconstruction_weight": 0.0}, {"latent_weight": 0.0})
+        trained(**params) for params in ({}, {"reconstruction_weight": 0.0}, {"code_weight": 0.0})
     )
     assert plain < 0.5 * free and latent < 0.5 * unlinked
 
@@ -140,7 +141,7 @@ def test_settings_of_the_paper(X):
     occ = quick("GANomaly").fit(X)
     assert occ.net_.optimizer_.defaults["betas"] == (0.5, 0.999) and occ.net_.optimizer_.defaults["lr"] == 2e-4
     default = GANomaly()
-    assert (default.feature_weight, default.reconstruction_weight, default.latent_weight) == (1, 50, 1)
+    assert (default.feature_weight, default.reconstruction_weight, default.code_weight) == (1, 50, 1)
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,10 @@ def on_a_table(table):
 
 
 def searched_by_a_loop(occ, X):
-    """Residual, discrimination, code and generated row of each row of X: one row and one start at a time, float64."""
+    """Both losses, code and generated row of each row of X: one row and one start at a time, float64."""
     module = copy.deepcopy(occ.net_.module_).double().eval().requires_grad_(False)
     rows = torch.from_numpy(X).double() / (255 if X.dtype == np.uint8 else 1)
-    with RandomStream(occ._seed).generator() as generator:
+    with RandomStream(occ._fit_state.seed).generator() as generator:
         starts = torch.rand(occ.n_restarts, occ.n_components_, generator=generator) * 2 - 1
     found = []
     for row in rows[:, None] if X.ndim == 3 else rows:
@@ -40,7 +40,7 @@ def searched_by_a_loop(occ, X):
                 made = module.made(code[None])[0]
                 residual = (row - made).abs().mean()
                 gap = module.discriminator.features(row[None]) - module.discriminator.features(made[None])
-                loss = (1 - occ.feature_weight) * residual + occ.feature_weight * gap.abs().mean()
+                loss = (1 - occ.feature_share) * residual + occ.feature_share * gap.abs().mean()
                 if loss.item() < best[0]:
                     parts = residual.item(), gap.abs().mean().item()
                     best = loss.item(), *parts, code.detach().numpy().copy(), made.detach().numpy().copy()
@@ -56,14 +56,14 @@ def searched_by_a_loop(occ, X):
 @pytest.mark.parametrize("kind", ["images", "table"])
 def test_the_search_is_a_plain_loop_over_rows_and_starts(kind, on_images, on_a_table, X, table):
     occ, rows = (on_images, X[:4]) if kind == "images" else (on_a_table, table[:4])
-    occ.set_params(search_steps=25, n_restarts=3, feature_weight=0.3)
-    residual, discrimination, code, made = searched_by_a_loop(occ, rows)
+    occ.set_params(search_steps=25, n_restarts=3, feature_share=0.3)
+    of_rows, of_features, code, made = searched_by_a_loop(occ, rows)
     parts = occ.score_parts(rows)
-    assert [part.dtype for part in parts] == [np.float64] * 2
-    np.testing.assert_allclose(parts, [residual, discrimination], rtol=1e-8)
+    np.testing.assert_allclose(parts["reconstruction"], -of_rows, rtol=1e-8)
+    np.testing.assert_allclose(parts["feature"], -of_features, rtol=1e-8)
     np.testing.assert_allclose(occ.transform(rows), code, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(occ.reconstruct(rows), made.reshape(rows.shape), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(occ.score_samples(rows), -0.7 * residual - 0.3 * discrimination, rtol=1e-8)
+    np.testing.assert_allclose(occ.score_samples(rows), -0.7 * of_rows - 0.3 * of_features, rtol=1e-8)
 
 
 def test_scores_and_parts_are_those_of_the_row_that_is_made(on_images, X):
@@ -72,23 +72,20 @@ def test_scores_and_parts_are_those_of_the_row_that_is_made(on_images, X):
     features = copy.deepcopy(on_images.net_.module_.discriminator.features).eval()
     with torch.no_grad():
         of_rows, of_made = (features(torch.from_numpy(images)[:, None]).numpy() for images in (rows, made))
-    residual, discrimination = on_images.score_parts(X)
-    np.testing.assert_allclose(residual, np.abs(rows - made).mean((1, 2)), rtol=1e-5)
-    np.testing.assert_allclose(discrimination, np.abs(of_rows - of_made).mean(1), rtol=1e-4)
-    expected = {"sum": 0.9 * residual + 0.1 * discrimination, "residual": residual, "discrimination": discrimination}
-    for score_function, loss in expected.items():
-        np.testing.assert_allclose(
-            on_images.set_params(score_function=score_function).score_samples(X), -loss, rtol=1e-9
-        )
+    parts = on_images.score_parts(X)
+    np.testing.assert_allclose(parts["reconstruction"], -np.abs(rows - made).mean((1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(parts["feature"], -np.abs(of_rows - of_made).mean(1), rtol=1e-4)
+    for name, expected in {**parts, "sum": 0.9 * parts["reconstruction"] + 0.1 * parts["feature"]}.items():
+        np.testing.assert_allclose(on_images.set_params(score_function=name).score_samples(X), expected, rtol=1e-9)
     np.testing.assert_allclose(on_images.inverse_transform(on_images.transform(X)), made, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("feature_weight", "part"), [(0.0, 0), (1.0, 1)])
-def test_at_its_ends_the_weight_leaves_one_part(feature_weight, part, on_a_table, table):
-    on_a_table.set_params(feature_weight=feature_weight, search_steps=30)
+@pytest.mark.parametrize(("feature_share", "part"), [(0.0, "reconstruction"), (1.0, "feature")])
+def test_at_its_ends_the_share_leaves_one_part(feature_share, part, on_a_table, table):
+    on_a_table.set_params(feature_share=feature_share, search_steps=30)
     alone = on_a_table.score_parts(table)[part]
-    np.testing.assert_allclose(on_a_table.score_samples(table), -alone, rtol=1e-12)
-    assert alone.mean() < on_a_table.set_params(feature_weight=0.5).score_parts(table)[part].mean()
+    np.testing.assert_allclose(on_a_table.score_samples(table), alone, rtol=1e-12)
+    assert alone.mean() > on_a_table.set_params(feature_share=0.5).score_parts(table)[part].mean()
 
 
 def test_more_steps_and_more_starts_never_raise_the_loss(on_images, X):
@@ -117,7 +114,7 @@ def test_the_best_of_the_starts_counts_where_no_step_is_made(on_a_table, table):
     distances = np.stack(
         [np.abs(on_a_table.inverse_transform(c[None]) - table).mean(1) for c in np.unique(codes, axis=0)]
     )
-    on_a_table.set_params(feature_weight=0.0)
+    on_a_table.set_params(feature_share=0.0)
     np.testing.assert_allclose(-on_a_table.score_samples(table), distances.min(0), rtol=1e-6)
 
 
@@ -160,12 +157,12 @@ def test_a_search_that_finds_no_number_is_an_error(on_a_table, table):
 def test_a_search_in_float32_gives_the_same_to_its_precision(on_a_table, table):
     module = copy.deepcopy(on_a_table.net_.module_).eval()
     starts = torch.rand(2, on_a_table.n_components_, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    params = {"n_steps": 10, "lr": 0.05, "feature_weight": 0.1}
+    params = {"n_steps": 10, "lr": 0.05, "feature_share": 0.1}
     with torch.no_grad():
         single = LatentSearch(module, starts, **params)(torch.from_numpy(table).float())
         double = LatentSearch(module.double(), starts, **params)(torch.from_numpy(table))
     np.testing.assert_allclose(single.sum, double.sum, rtol=1e-3)
-    np.testing.assert_allclose(double.sum, 0.9 * double.residual + 0.1 * double.discrimination, rtol=1e-12)
+    np.testing.assert_allclose(double.sum, 0.9 * double.reconstruction + 0.1 * double.feature, rtol=1e-12)
 
 
 def test_verbose_counts_the_rows_that_were_searched(blobs, capsys):

@@ -35,7 +35,7 @@ def test_help_explains_each_option(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--methods", "CAE", "PCA"], "'PCA' is no method here: choose among OCSVM, COCSVM, PCAReconstruction, "),
+        (["--methods", "CAE", "PCA"], "'PCA' is no method here: choose among AEGMM, CAE, COCSVM, "),
         (["--methods", ","], "No method is given"),
         (["--data", "no/such/path"], "'no/such/path' is neither a file nor a folder"),
         (["--majority", "x"], "majority is 'x', expected a digit"),

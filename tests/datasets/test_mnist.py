@@ -19,7 +19,7 @@ TEST_LABELS = np.array([4, 0, 4, 9, 1], dtype=np.uint8)
 def idx(array):
     """The idx format, as its publisher describes it."""
     header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
-    return gzip.compress(header + array.tobytes())
+    return gzip.compress(header + array.tobytes(), mtime=0)  # the same in each process that collects
 
 
 class Fetched:
@@ -146,13 +146,13 @@ def test_a_provided_file_with_other_arrays_is_named(tmp_path, monkeypatch, fetch
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(b"\x00\x00\x0d\x01 floats"), "is no idx file of unsigned bytes"),
-        (gzip.compress(b"\x00\x00\x08"), "has 3 bytes, but its header announces 4"),
+        (gzip.compress(b"\x00\x00\x0d\x01 floats", mtime=0), "is no idx file of unsigned bytes"),
+        (gzip.compress(b"\x00\x00\x08", mtime=0), "has 3 bytes, but its header announces 4"),
         (
-            gzip.compress(gzip.decompress(idx(TRAIN))[:-1]),
+            gzip.compress(gzip.decompress(idx(TRAIN))[:-1], mtime=0),
             r"has 9423 bytes, but .* array of shape \(12, 28, 28\): remove it",
         ),
-        (gzip.compress(gzip.decompress(idx(TRAIN))[:9]), "has 9 bytes, but its header announces 16"),
+        (gzip.compress(gzip.decompress(idx(TRAIN))[:9], mtime=0), "has 9 bytes, but its header announces 16"),
         (idx(TRAIN)[:-200], "cannot be unzipped .*: remove it"),
         (b"<html>moved</html>", "cannot be unzipped .*: remove it"),
     ],

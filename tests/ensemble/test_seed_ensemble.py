@@ -140,7 +140,7 @@ def test_members_of_other_scale_weigh_alike_by_rank(table):
 
     loud.__class__ = Loud
     occ.estimators_[0].calibration_scores_ = occ.estimators_[0].calibration_scores_ * 1000
-    occ._references = [_references(member, table) for member in occ.estimators_]
+    occ._fit_state.references = [_references(member, table) for member in occ.estimators_]
     np.testing.assert_allclose(occ.score_samples(table), ranks, rtol=1e-9)
     scores = occ.set_params(combination="score").score_samples(table)
     np.testing.assert_allclose(scores, occ.estimators_[0].score_samples(table) / 2, rtol=0.1)
@@ -216,27 +216,27 @@ def test_rows_held_out_and_labelled_rows_are_kept_from_all_members(X, vectorized
     occ = SeedEnsemble(SMALL, n_estimators=2, random_state=0, **params).fit(poisoned, y)
     assert len(occ.calibration_scores_) == 12
     assert [len(member.calibration_scores_) for member in occ.estimators_] == [36, 36]
-    rows = X[occ._training_rows]
-    assert (occ._training_rows < 48).all()
+    rows = X[occ._fit_state.training_rows]
+    assert (occ._fit_state.training_rows < 48).all()
     alone = clone(SMALL).set_params(random_state=occ.estimators_[1].random_state).fit(rows)
     np.testing.assert_allclose(occ.estimators_[1].score_samples(X), alone.score_samples(X), rtol=1e-2)
-    held_out = np.setdiff1d(np.arange(48), occ._training_rows)
+    held_out = np.setdiff1d(np.arange(48), occ._fit_state.training_rows)
     np.testing.assert_allclose(occ.calibration_scores_, np.sort(occ.score_samples(X[held_out])), rtol=1e-6)
 
 
 def test_rows_that_members_hold_out_are_what_ranks_are_counted_among(table):
     member = CAE(max_epochs=3, threshold_data="validation", validation_fraction=0.25)
     occ = SeedEnsemble(member, n_estimators=2, random_state=0).fit(table)
-    for (among, _), fitted in zip(occ._references, occ.estimators_, strict=True):
+    for (among, _), fitted in zip(occ._fit_state.references, occ.estimators_, strict=True):
         assert len(among) == 15
         np.testing.assert_array_equal(among, fitted.calibration_scores_)
-    first, second = (set(fitted._training_rows) for fitted in occ.estimators_)
+    first, second = (set(fitted._fit_state.training_rows) for fitted in occ.estimators_)
     assert first != second
 
 
 def test_a_detector_of_another_library_is_ranked_among_all_rows(table):
     occ = SeedEnsemble(IsolationForest(n_estimators=5), n_estimators=3, random_state=0).fit(table)
-    for (among, _), member in zip(occ._references, occ.estimators_, strict=True):
+    for (among, _), member in zip(occ._fit_state.references, occ.estimators_, strict=True):
         np.testing.assert_array_equal(among, np.sort(member.score_samples(table)))
     assert (occ.score_std(table) > 0).any()
 
@@ -280,12 +280,13 @@ def test_one_loop_gives_the_scores_of_the_fits_in_turn(table):
 )
 def test_which_way_is_taken(settings, expected, table, monkeypatch):
     import sklearn_occ.ensemble._seed_ensemble as module
+    from sklearn_occ.ensemble import _stacked
 
     (vectorized, cuda, member), ways = settings, []
-    fit_stacked, fitted = module.fit_stacked, module._fitted
+    fit_stacked, fitted = _stacked.fit_stacked, module._fitted
     monkeypatch.setattr(module, "runs_on_cuda", lambda estimator: cuda)
     monkeypatch.setattr(
-        module, "fit_stacked", lambda members, rows: (fit_stacked(members, rows), ways.append("one loop"))[0]
+        _stacked, "fit_stacked", lambda members, rows: (fit_stacked(members, rows), ways.append("one loop"))[0]
     )
     monkeypatch.setattr(module, "_fitted", lambda member, rows: (ways.append("in turn"), fitted(member, rows))[1])
     SeedEnsemble(member, n_estimators=2, vectorized=vectorized, random_state=0).fit(table)

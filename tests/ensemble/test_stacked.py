@@ -14,7 +14,8 @@ from sklearn_occ import CAE, ConOCC
 from sklearn_occ._engine import RandomStream
 from sklearn_occ._engine.rows import _batches, _streaming
 from sklearn_occ._engine.rows._batches import ResidentBatches, StackedBatches, resident
-from sklearn_occ.ensemble._stacked import StackingError, fit_stacked, runs_on_cuda
+from sklearn_occ.ensemble._seed_ensemble import runs_on_cuda
+from sklearn_occ.ensemble._stacked import StackingError, fit_stacked
 
 SEEDS = (3, 4, 5)
 ONE_STAGE = {
@@ -84,7 +85,7 @@ def test_members_are_ordinary_estimators(table):
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(occ)).score_samples(table), scores)
         assert (occ.predict(table) == -1).sum() == 5
         assert occ.net_.epochs_ == {"train": 6} and occ.net_.finished_ == {"train"}
-        assert occ.mu_.shape == (3,) and np.abs(occ.mu_).max() > 0
+        assert occ.center_.shape == (3,) and np.abs(occ.center_).max() > 0
         assert all(weight.requires_grad for weight in occ.net_.module_.parameters())
     assert not np.shares_memory(*(occ.net_.module_.encoder[0].weight.detach().numpy() for occ in together[:2]))
 

@@ -197,7 +197,8 @@ def four_seconds_an_image(monkeypatch):
 def test_progress_is_said_every_ten_seconds(params, n_passes, images, capsys, quick):
     lines = ["3 of 6 images", "6 of 6 images"]
     occ = quick(**params, verbose=1).fit(images)
-    assert capsys.readouterr().out.splitlines() == n_passes * lines
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if line.endswith("images")] == n_passes * lines
     for method in ("score_samples", "score_patches", "anomaly_map", "find_regions"):
         getattr(occ, method)(images)
         assert capsys.readouterr().out.splitlines() == lines

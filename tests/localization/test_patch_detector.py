@@ -143,10 +143,10 @@ def test_of_each_image_only_what_is_asked_for_is_kept(images, quick, monkeypatch
         return kept[-1]
 
     occ = quick("OCSVM").fit(images)
-    every = occ.find_regions(images, n_regions=10**6, share=0.3, resolution="patches")
+    every = occ.find_regions(images, n_regions=10**6, top_fraction=0.3, resolution="patches")
     assert every["file"].value_counts().max() > 2
     monkeypatch.setattr(Images, "results", watched)
-    few = occ.find_regions(images, n_regions=2, share=0.3, resolution="patches")
+    few = occ.find_regions(images, n_regions=2, top_fraction=0.3, resolution="patches")
     assert few.equals(every[:2])
     occ.score_samples(images)
     regions, scores = kept
@@ -154,7 +154,7 @@ def test_of_each_image_only_what_is_asked_for_is_kept(images, quick, monkeypatch
     assert {np.ndim(score) for score in scores} == {0}
 
 
-@pytest.mark.parametrize(("name", "value"), [("n_regions", 0), ("share", 1.0)])
+@pytest.mark.parametrize(("name", "value"), [("n_regions", 0), ("top_fraction", 1.0)])
 def test_regions_that_cannot_be(name, value, images, quick):
     with pytest.raises(ValueError, match=f"{name!r} parameter"):
         quick("OCSVM").fit(images).find_regions(images, **{name: value})

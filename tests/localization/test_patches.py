@@ -171,7 +171,7 @@ def test_regions_of_a_map():
     anomaly_map[2:5, 3:9] = 5
     anomaly_map[5, 9] = 6  # touches at a corner
     anomaly_map[15:17, 20:24] = 4
-    regions = regions_of(anomaly_map, np.ones((20, 30), bool), share=27 / 600)
+    regions = regions_of(anomaly_map, np.ones((20, 30), bool), top_fraction=27 / 600)
     assert regions == [
         {"x": 3, "y": 2, "width": 7, "height": 4, "score": 6.0},
         {"x": 20, "y": 15, "width": 4, "height": 2, "score": 4.0},
@@ -182,7 +182,8 @@ def test_rounding_does_not_tear_a_plateau(rng):
     anomaly_map = np.zeros((20, 30))
     anomaly_map[4:8, 4:8] = 1 + 1e-7 * rng.normal(size=(4, 4))
     assert [
-        region["width"] * region["height"] for region in regions_of(anomaly_map, np.ones((20, 30), bool), share=0.01)
+        region["width"] * region["height"]
+        for region in regions_of(anomaly_map, np.ones((20, 30), bool), top_fraction=0.01)
     ] == [16]
 
 
@@ -192,4 +193,6 @@ def test_regions_lie_in_patches_that_were_scored():
     anomaly_map[52:54, 55:57] = 2
     covered = np.zeros((200, 200), bool)
     covered[50:60, 50:60] = True  # fewer than a hundredth of the pixels
-    assert regions_of(anomaly_map, covered, share=0.04) == [{"x": 55, "y": 52, "width": 2, "height": 2, "score": 2.0}]
+    assert regions_of(anomaly_map, covered, top_fraction=0.04) == [
+        {"x": 55, "y": 52, "width": 2, "height": 2, "score": 2.0}
+    ]

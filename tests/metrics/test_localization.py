@@ -51,12 +51,13 @@ def aupro_by_thresholds(masks, maps, max_fpr):
     """The area segment by segment, with a pass over all pixels for every distinct value."""
     is_anomalous, value = flat(masks) == 1, flat(maps)
     points = [(0.0, 0.0)]
+    values_of_regions = [
+        np.array([anomaly_map[pixel] for pixel in region])
+        for mask, anomaly_map in zip(masks, maps, strict=True)
+        for region in regions_of(mask)
+    ]
     for threshold in np.unique(value)[::-1]:
-        overlaps = [
-            np.mean([anomaly_map[pixel] >= threshold for pixel in region])
-            for mask, anomaly_map in zip(masks, maps, strict=True)
-            for region in regions_of(mask)
-        ]
+        overlaps = [np.mean(values >= threshold) for values in values_of_regions]
         points.append((np.mean(value[~is_anomalous] >= threshold), np.mean(overlaps)))
     area = 0.0
     for (x0, y0), (x1, y1) in pairwise(points):

@@ -17,29 +17,29 @@ def codes(rng):
 
 
 def test_points_and_centre_are_projected_by_one_pca(codes, rng):
-    centre = rng.normal(size=5)
-    display = CodeMapDisplay.from_codes(codes, centre=centre)
+    center = rng.normal(size=5)
+    display = CodeMapDisplay.from_codes(codes, center=center)
     mean = codes.mean(0)
     _, singular, axes = np.linalg.svd(codes - mean, full_matrices=False)
     signs = np.sign(np.sum(display.points * ((codes - mean) @ axes[:2].T), axis=0))
     np.testing.assert_allclose(display.points, (codes - mean) @ axes[:2].T * signs)
-    np.testing.assert_allclose(display.centre, (centre - mean) @ axes[:2].T * signs)
+    np.testing.assert_allclose(display.center, (center - mean) @ axes[:2].T * signs)
     np.testing.assert_allclose(display.shares, singular[:2] ** 2 / (singular**2).sum())
     np.testing.assert_allclose(display.points_["samples"].get_offsets(), display.points)
-    np.testing.assert_allclose(display.centre_.get_offsets(), [display.centre])
+    np.testing.assert_allclose(display.center_.get_offsets(), [display.center])
     assert display.ax_.get_xlabel() == f"component 1 ({100 * display.shares[0]:.0f} % of the variance)"
     assert display.ax_.get_aspect() == 1
 
 
 def test_tsne_embeds_the_centre_with_the_codes(codes):
-    centre = codes.mean(0)
-    display = CodeMapDisplay.from_codes(codes, centre=centre, method="tsne", random_state=3)
-    expected = TSNE(perplexity=10, random_state=3).fit_transform(np.vstack([codes, centre]))
+    center = codes.mean(0)
+    display = CodeMapDisplay.from_codes(codes, center=center, method="tsne", random_state=3)
+    expected = TSNE(perplexity=10, random_state=3).fit_transform(np.vstack([codes, center]))
     np.testing.assert_array_equal(display.points, expected[:-1])
-    np.testing.assert_array_equal(display.centre, expected[-1])
+    np.testing.assert_array_equal(display.center, expected[-1])
     assert not len(display.ax_.get_xticks())
     other = CodeMapDisplay.from_codes(codes, method="tsne", random_state=3)
-    assert other.centre_ is None
+    assert other.center_ is None
     assert len(other.points) == 30
 
 
@@ -58,37 +58,35 @@ def test_classes_by_marker_and_colour(codes):
     assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["majority", "minority"]
 
 
-@pytest.mark.parametrize(("name", "attribute"), [("ConOCC", "mu_"), ("DeepSVDD", "center_")])
+@pytest.mark.parametrize("name", ["ConOCC", "DeepSVDD"])
 @pytest.mark.parametrize("method", ["pca", "tsne"])
-def test_estimator_and_codes_agree(name, attribute, method, blobs):
+def test_estimator_and_codes_agree(name, method, blobs):
     X, y = blobs(20), np.repeat([1, -1], 10)
     occ = quick(name).fit(X)
     first = CodeMapDisplay.from_estimator(occ, X, y, method=method, random_state=0)
-    second = CodeMapDisplay.from_codes(
-        occ.transform(X), y, centre=getattr(occ, attribute), method=method, random_state=0
-    )
+    second = CodeMapDisplay.from_codes(occ.transform(X), y, center=occ.center_, method=method, random_state=0)
     np.testing.assert_array_equal(first.points, second.points)
-    np.testing.assert_array_equal(first.centre, second.centre)
-    assert first.centre_ is not None
+    np.testing.assert_array_equal(first.center, second.center)
+    assert first.center_ is not None
 
 
 def test_centre_of_stages_and_of_none(blobs):
     X = blobs(20)
     pipe = make_pipeline(FunctionTransformer(), quick("ConOCC")).fit(X)
-    assert CodeMapDisplay.from_estimator(pipe, X).centre is not None
+    assert CodeMapDisplay.from_estimator(pipe, X).center is not None
     two_stages = quick("COCSVM", narrow=False, autoencoder=quick("ConOCC"))
-    assert CodeMapDisplay.from_estimator(two_stages.fit(X), X).centre is not None
-    assert CodeMapDisplay.from_estimator(quick("CAE").fit(X), X).centre is None
+    assert CodeMapDisplay.from_estimator(two_stages.fit(X), X).center is not None
+    assert CodeMapDisplay.from_estimator(quick("CAE").fit(X), X).center is None
 
 
 @pytest.mark.parametrize("n_components", [None, 512])
 def test_the_centre_of_tend_is_not_among_its_codes(n_components, blobs):
     X = blobs(20)
-    assert CodeMapDisplay.from_estimator(quick("TEND", n_components=n_components).fit(X), X).centre is None
+    assert CodeMapDisplay.from_estimator(quick("TEND", n_components=n_components).fit(X), X).center is None
 
 
 def test_collapsed_codes():
-    display = CodeMapDisplay.from_codes(np.ones((6, 3)), centre=np.ones(3))
+    display = CodeMapDisplay.from_codes(np.ones((6, 3)), center=np.ones(3))
     assert display.shares.tolist() == [0, 0]
     np.testing.assert_allclose(display.points, 0)
     with pytest.raises(ValueError, match="All 6 codes are identical"):
@@ -110,7 +108,7 @@ def test_axes_that_are_given(codes):
         ({"codes": np.ones((9, 1))}, r"codes has shape \(9, 1\), but a map needs at least 3 rows of 2 numbers"),
         ({"codes": np.ones((2, 4))}, r"codes has shape \(2, 4\)"),
         ({"codes": np.full((9, 2), np.nan)}, "codes contains NaN"),
-        ({"centre": [1, 2]}, r"centre has shape \(2,\), but codes have 5 components"),
+        ({"center": [1, 2]}, r"center has shape \(2,\), but codes have 5 components"),
         ({"y": np.zeros(30)}, "^y must hold 1"),
         ({"method": "umap"}, "'method' parameter"),
     ],
@@ -129,10 +127,10 @@ def test_an_estimator_without_codes(rng):
 def test_colours_by_either_name(rng):
     codes, y = rng.normal(size=(20, 3)), np.repeat([1, -1], 10)
     display = CodeMapDisplay.from_codes(
-        codes, y, centre=np.zeros(3), majority_kw={"c": "red"}, minority_kw={"color": "red"}, centre_kw={"c": "red"}
+        codes, y, center=np.zeros(3), majority_kw={"c": "red"}, minority_kw={"color": "red"}, center_kw={"c": "red"}
     )
     assert display.points_["majority"].get_facecolor()[0].tolist() == [1, 0, 0, 0.6]
     assert display.points_["minority"].get_facecolor()[0].tolist() == [1, 0, 0, 0.6]
-    assert display.centre_.get_facecolor()[0].tolist() == [1, 0, 0, 1]
+    assert display.center_.get_facecolor()[0].tolist() == [1, 0, 0, 1]
     own = CodeMapDisplay.from_codes(codes, majority_kw={"c": np.arange(20)})
     assert own.points_["samples"].get_array().tolist() == list(range(20))

@@ -31,7 +31,7 @@ def test_points_lie_at_their_distances(distances, y):
     np.testing.assert_allclose(radii(display.points_["majority"]), distances[:45])
     np.testing.assert_allclose(radii(display.points_["minority"]), distances[45:])
     np.testing.assert_allclose(np.hypot(*display.radius_.get_data()), 5)
-    np.testing.assert_array_equal(display.centre_.get_offsets(), [[0, 0]])
+    np.testing.assert_array_equal(display.center_.get_offsets(), [[0, 0]])
     assert display.ax_.get_aspect() == 1
     assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["majority", "minority", "radius 5"]
     assert display.ax_.get_xlabel() == "distance from the centre; the angle is random"
@@ -77,14 +77,12 @@ def test_numbers_on_both_sides_are_distances(distances, overlaps):
     assert overlaps(display.figure_, display.ax_.get_xticklabels()) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "attribute"), [("ConOCC", "mu_"), ("DeepSVDD", "center_"), ("DeepSVDD-soft", "center_")]
-)
-def test_distances_of_codes(name, attribute, blobs):
+@pytest.mark.parametrize("name", ["ConOCC", "DeepSVDD", "DeepSVDD-soft"])
+def test_distances_of_codes(name, blobs):
     X = blobs(20)
     occ = quick(name).fit(X)
     display = DistanceRingsDisplay.from_estimator(occ, X)
-    expected = np.sqrt(np.square(occ.transform(X).astype(np.float64) - getattr(occ, attribute)).sum(1))
+    expected = np.sqrt(np.square(occ.transform(X).astype(np.float64) - occ.center_).sum(1))
     np.testing.assert_allclose(display.distances, expected, rtol=1e-12)
     assert display.radius == getattr(occ, "radius_", None)
     assert (display.radius_ is None) == (name == "ConOCC")
@@ -94,7 +92,7 @@ def test_distances_of_tend_are_those_of_its_head(blobs):
     X = blobs(20)
     occ = quick("TEND").fit(X)  # margin 10
     display = DistanceRingsDisplay.from_estimator(occ, X)
-    _, share = occ.score_parts(X)
+    share = -occ.score_parts(X)["distance"]
     np.testing.assert_allclose(display.distances**2, 10 * share, rtol=1e-12)
     assert display.radius == 10**0.5
     ablation = quick("TEND", classifier=False).fit(X)
@@ -122,20 +120,20 @@ def test_behind_majority_only(blobs):
     X = blobs(20)
     wrapped = MajorityOnly(make_pipeline(FunctionTransformer(), quick("TEND"))).fit(X, np.repeat([1, -1], [16, 4]))
     display = DistanceRingsDisplay.from_estimator(wrapped, X)
-    _, share = wrapped.estimator_[-1].score_parts(X)
+    share = -wrapped.estimator_[-1].score_parts(X)["distance"]
     np.testing.assert_allclose(display.distances**2, 10 * share, rtol=1e-12)
 
 
 def test_axes_and_looks(distances, y):
     figure, ax = pyplot.subplots()
     display = DistanceRingsDisplay.from_distances(
-        distances, y, radius=4.0, ax=ax, radius_kw={"lw": 3}, minority_kw={"s": 50}, centre_kw={"marker": "X"}
+        distances, y, radius=4.0, ax=ax, radius_kw={"lw": 3}, minority_kw={"s": 50}, center_kw={"marker": "X"}
     )
     assert display.ax_ is ax
     assert display.figure_ is figure
     assert display.radius_.get_linewidth() == 3
     assert display.points_["minority"].get_sizes() == [50]
-    assert display.centre_.get_sizes() == [120]
+    assert display.center_.get_sizes() == [120]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def outputs(rng):
 
 def criterion_at(mu, **params):
     criterion = ConstrainedLoss(GAMMA, len(mu), **params)
-    criterion.mu = torch.from_numpy(mu)
+    criterion.center = torch.from_numpy(mu)
     return criterion
 
 
@@ -60,7 +60,7 @@ def test_scores_of_the_estimator_are_those_of_its_parts(X):
     rows = X.astype(np.float32) / np.float32(255)
     occ = quick("ConOCC-joint").fit(X)
     error = ((occ.reconstruct(X).astype(float) - rows) ** 2).mean((1, 2))
-    distance = ((occ.transform(X).astype(float) - occ.mu_) ** 2).sum(1)
+    distance = ((occ.transform(X).astype(float) - occ.center_) ** 2).sum(1)
     np.testing.assert_allclose(occ.score_samples(X), -error, rtol=1e-5)
     for score_function, expected in {"distance": -distance, "sum": -error - 10 * distance / 144}.items():
         scores = quick("ConOCC-joint", score_function=score_function).fit(X).score_samples(X)
@@ -80,31 +80,31 @@ def test_gamma_0_is_a_cae_to_the_bit(X):
 def test_the_interval_is_capped_so_that_mu_acts(X, max_epochs, interval, expected):
     occ = quick("ConOCC-joint", max_epochs=max_epochs, update_interval=interval, gamma=0.1).fit(X)
     assert occ.update_interval_ == expected
-    assert (occ.mu_ != 0).all()
+    assert (occ.center_ != 0).all()
 
 
 def test_mu_is_the_mean_code_in_eval_mode(X):
     # Six epochs with an interval of 3: mu was set last after the last step.
     occ = quick("ConOCC-joint", max_epochs=6, update_interval=3).fit(X)
-    np.testing.assert_allclose(occ.mu_, occ.transform(X).mean(0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(occ.center_, occ.transform(X).mean(0), rtol=1e-4, atol=1e-6)
     off = quick("ConOCC-joint", max_epochs=7, update_interval=3).fit(X)
-    assert not np.allclose(off.mu_, off.transform(X).mean(0), rtol=1e-4, atol=1e-6)
+    assert not np.allclose(off.center_, off.transform(X).mean(0), rtol=1e-4, atol=1e-6)
 
 
 def test_mu_is_no_gradient_parameter_and_stays_between_updates(X):
     occ = quick("ConOCC-joint", max_epochs=6, update_interval=3)
     occ.fit(X)
-    assert not occ.net_.criterion_.mu.requires_grad
+    assert not occ.net_.criterion_.center.requires_grad
     assert list(occ.net_.criterion_.parameters()) == []
     longer = quick("ConOCC-joint", max_epochs=8, update_interval=3).fit(X)
-    np.testing.assert_array_equal(longer.mu_, occ.mu_)
+    np.testing.assert_array_equal(longer.center_, occ.center_)
 
 
 def test_the_constraint_shrinks_the_codes(X):
     spread = {}
     for gamma in (0, 10):
         occ = quick("ConOCC-joint", gamma=gamma, max_epochs=5, batch_size=5, random_state=1).fit(X)
-        spread[gamma] = ((occ.transform(X) - occ.mu_) ** 2).sum(1).mean()
+        spread[gamma] = ((occ.transform(X) - occ.center_) ** 2).sum(1).mean()
     assert spread[10] < 0.5 * spread[0]
 
 
@@ -144,7 +144,7 @@ def test_alternating_pulls_the_codes_together(X):
     tight = quick("ConOCC", gamma=10, max_epochs=9, update_interval=2).fit(X)
 
     def spread(occ):
-        return ((occ.transform(X) - occ.mu_) ** 2).sum(1).mean()
+        return ((occ.transform(X) - occ.center_) ** 2).sum(1).mean()
 
     assert spread(tight) < spread(loose)
 
@@ -153,3 +153,36 @@ def test_a_collapsed_code_warns():
     X = load_one_class_digits(majority=8).X_train
     with pytest.warns(ConvergenceWarning, match="collapsed onto mu.*Lower gamma, now 1000"):
         ConOCC(schedule="joint", gamma=1000, max_epochs=150, channels=8, random_state=0).fit(X)
+
+
+class Shrink(Callback):
+    """After the second epoch the decoder makes rows of a given share of their variance."""
+
+    def __init__(self, share):
+        self.share = share
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            net.module_.decoder.weight.data.mul_(self.share**0.5)
+
+
+def fit_that_shrinks(rng, *, before, after):
+    """A fit whose reconstructions have the share `before` of the variance when mu is first set, in the end `after`."""
+    decoder = torch.nn.Linear(4, 4, bias=False)
+    decoder.weight.data = torch.eye(4) * before**0.5
+    networks = {"encoder": torch.nn.Identity(), "decoder": decoder, "n_components": 4}
+    params = {"schedule": "joint", "max_epochs": 2, "lr": 1e-30, "random_state": 0}
+    occ = ConOCC(**networks, **params, callbacks=[Shrink(after / before)])
+    return occ.fit(rng.normal(size=(40, 4)))
+
+
+def test_a_thousandth_of_the_variance_is_a_collapse(rng):
+    with pytest.warns(ConvergenceWarning, match=r"have 0\.0009 of the rows' variance, below 0\.001"):
+        fit_that_shrinks(rng, before=1.0, after=0.0009)
+    fit_that_shrinks(rng, before=1.0, after=0.0011)
+
+
+def test_a_network_that_made_as_little_before_mu_is_no_collapse(rng):
+    fit_that_shrinks(rng, before=0.0009, after=0.0005)
+    with pytest.warns(ConvergenceWarning, match="collapsed onto mu"):
+        fit_that_shrinks(rng, before=0.0009, after=0.0004)

@@ -100,7 +100,7 @@ def test_loss_and_score(rng):
 def test_what_is_drawn_is_the_row_and_noise_in_the_scale_of_its_channel(rng):
     x = torch.from_numpy(rng.normal(size=(7, 2, 8, 8))).float()
     criterion = DenoisingLoss(0.5, (2, 2), (2, 8, 8))
-    criterion.scale.copy_(torch.tensor([1.0, 3.0]).view(2, 1, 1))
+    criterion.row_std.copy_(torch.tensor([1.0, 3.0]).view(2, 1, 1))
     rows, noise = criterion.draw(x, generator())
     assert rows is x
     expected = coarse_noise(7, (2, 8, 8), (2, 2), generator()) * torch.tensor([0.5, 1.5]).view(2, 1, 1)
@@ -113,18 +113,18 @@ def test_what_is_drawn_is_the_row_and_noise_in_the_scale_of_its_channel(rng):
 def test_scale_of_the_training_rows(rng, table):
     X = rng.normal(size=(40, 2, 9, 11)) * np.array([1.0, 4.0]).reshape(2, 1, 1) + 3
     occ = quick("DenoisingAutoencoder", batch_size=16).fit(X)
-    np.testing.assert_allclose(occ.noise_scale_, X.std((0, 2, 3)), rtol=1e-5)
-    np.testing.assert_allclose(quick("DenoisingAutoencoder").fit(table).noise_scale_, table.std(0), rtol=1e-5)
+    np.testing.assert_allclose(occ.row_std_, X.std((0, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(quick("DenoisingAutoencoder").fit(table).row_std_, table.std(0), rtol=1e-5)
     held_out = quick("DenoisingAutoencoder", validation_fraction=0.5).fit(table)
-    assert not np.allclose(held_out.noise_scale_, table.std(0), rtol=1e-5)
+    assert not np.allclose(held_out.row_std_, table.std(0), rtol=1e-5)
 
 
 @pytest.mark.parametrize("streams", [False, True])
 def test_batch_normalisation_has_the_statistics_of_rows_without_noise(streams, X, monkeypatch):
     if streams:
         monkeypatch.setattr(_streaming, "most_resident", lambda X, device: 0)
-    occ = quick("DenoisingAutoencoder", batch_size=17, noise_level=5.0).fit(X)  # two batches of 17 rows, one of 16
-    first, norm = occ.net_.module_.network[0].down[0][:2]
+    occ = quick("DenoisingAutoencoder", batch_size=17, noise_std=5.0).fit(X)  # two batches of 17 rows, one of 16
+    first, norm = occ.net_.module_.denoiser[0].down[0][:2]
     with torch.no_grad():
         maps = first(torch.from_numpy(X[:, None] / np.float32(255)))
     np.testing.assert_allclose(norm.running_mean, maps.mean((0, 2, 3)), rtol=0.02, atol=1e-3)
@@ -142,8 +142,8 @@ def test_a_resumed_and_a_continued_fit_end_at_the_same_statistics(X):
 
 def test_a_warm_start_keeps_the_scale(X):
     occ = quick("DenoisingAutoencoder", warm_start=True).fit(X)
-    before = occ.noise_scale_
-    np.testing.assert_array_equal(occ.fit(X // 4).noise_scale_, before)
+    before = occ.row_std_
+    np.testing.assert_array_equal(occ.fit(X // 4).row_std_, before)
 
 
 def test_images_within_0_and_1_come_back_within():
@@ -152,7 +152,9 @@ def test_images_within_0_and_1_come_back_within():
         bright[0].weight.fill_(50)
     images = np.random.default_rng(0).integers(0, 255, (10, 8, 8), dtype=np.uint8)
     made = {
-        activation: quick("DenoisingAutoencoder", network=nn.Sequential(*bright), lr=1e-9, output_activation=activation)
+        activation: quick(
+            "DenoisingAutoencoder", denoiser=nn.Sequential(*bright), lr=1e-9, output_activation=activation
+        )
         .fit(images)
         .reconstruct(images)
         for activation in ("auto", "linear")
@@ -167,7 +169,7 @@ def test_noise_of_a_table_is_independent_in_each_feature():
 
 def test_of_normal_rows_it_learns_the_conditional_mean(table):
     """For normal rows with covariance S and noise with covariance N, E[x | x + n] = m + S (S + N)^-1 (x + n - m)."""
-    occ = DenoisingAutoencoder(noise_level=0.5, max_epochs=300, lr=3e-3, random_state=0).fit(table)
+    occ = DenoisingAutoencoder(noise_std=0.5, max_epochs=300, lr=3e-3, random_state=0).fit(table)
     mean, S = table.mean(0), np.cov(table.T)
     N = np.diag(0.25 * table.var(0))
     expected = mean + (table - mean) @ np.linalg.solve(S + N, S)
@@ -182,13 +184,13 @@ def test_of_normal_rows_it_learns_the_conditional_mean(table):
 def test_little_noise_leaves_rows_as_they_are(table):
     removed = []
     for level in (0.5, 0.05):
-        occ = DenoisingAutoencoder(noise_level=level, max_epochs=200, random_state=0).fit(table)
+        occ = DenoisingAutoencoder(noise_std=level, max_epochs=200, random_state=0).fit(table)
         removed.append(-occ.score_samples(table).mean())
     assert removed[1] < 0.05 * removed[0]
 
 
 def test_training_beats_the_untrained_network_and_no_network(X):
-    params = {"noise_level": 1.5, "batch_size": 10}
+    params = {"noise_std": 1.5, "batch_size": 10}
     untrained = quick("DenoisingAutoencoder", max_epochs=1, lr=1e-12, **params).fit(X)
     trained = quick("DenoisingAutoencoder", max_epochs=120, lr=3e-3, **params).fit(X)
     losses = trained.history_[:, "train_loss"]
@@ -234,7 +236,7 @@ def test_it_has_no_codes(X):
 def test_a_network_of_ones_own(X, table):
     network = nn.Conv2d(1, 1, 3, padding=1)
     before = network.weight.clone()
-    occ = quick("DenoisingAutoencoder", network=network, output_activation="linear", max_epochs=1, lr=1e-12).fit(X)
+    occ = quick("DenoisingAutoencoder", denoiser=network, output_activation="linear", max_epochs=1, lr=1e-12).fit(X)
     assert torch.equal(network.weight, before)
     expected = network(torch.from_numpy(X[:, None] / 255).float()).detach().numpy()[:, 0]
     np.testing.assert_allclose(occ.reconstruct(X), expected, rtol=1e-4, atol=1e-6)
@@ -244,12 +246,12 @@ def test_a_network_of_ones_own(X, table):
         asked.append(shape)
         return nn.Linear(*shape, *shape)
 
-    quick("DenoisingAutoencoder", network=factory).fit(table)
+    quick("DenoisingAutoencoder", denoiser=factory).fit(table)
     assert asked == [(3,)]
-    with pytest.raises(ValueError, match=r"network turns rows of shape \(1, 12, 12\) into rows of shape \(1, 10, 10\)"):
-        quick("DenoisingAutoencoder", network=nn.Conv2d(1, 1, 3)).fit(X)
-    with pytest.raises(ValueError, match=r"network cannot take rows of shape \(3,\)"):
-        quick("DenoisingAutoencoder", network=nn.Linear(4, 4)).fit(table)
+    with pytest.raises(ValueError, match=r"denoiser turns rows of shape \(1, 12, 12\) into .* shape \(1, 10, 10\)"):
+        quick("DenoisingAutoencoder", denoiser=nn.Conv2d(1, 1, 3)).fit(X)
+    with pytest.raises(ValueError, match=r"denoiser cannot take rows of shape \(3,\)"):
+        quick("DenoisingAutoencoder", denoiser=nn.Linear(4, 4)).fit(table)
 
 
 def test_a_planted_blob_is_found_better_than_by_the_untrained_network(rng):

@@ -25,7 +25,7 @@ def outputs(rng):
 
 def loss_of(phase, **params):
     criterion = MarginLoss(
-        **{"margin": 700.0, "lambda_": 0.3, "classifier": True, "amplitude": 1.0, "shape": (2,)} | params
+        **{"margin": 700.0, "probability_share": 0.3, "classifier": True, "amplitude": 1.0, "shape": (2,)} | params
     )
     criterion.phase = phase
     criterion.center = torch.linspace(-1, 1, 512, dtype=torch.float64)
@@ -88,26 +88,27 @@ def test_rows_beyond_the_margin_are_left_alone(outputs):
     np.testing.assert_array_equal(gradient[5:] == 0, is_beyond[5:])
 
 
-@pytest.mark.parametrize(("lambda_", "classifier"), [(0.3, True), (0.0, True), (1.0, True), (0.3, False)])
-def test_score_is_the_formula(lambda_, classifier, outputs):
+@pytest.mark.parametrize(("share", "classifier"), [(0.3, True), (0.0, True), (1.0, True), (0.3, False)])
+def test_score_is_the_formula(share, classifier, outputs):
     p, d = 1 / (1 + np.exp(-outputs[1].numpy())), distances(outputs) / 700
-    expected = -(lambda_ * p + (1 - lambda_) * d) if classifier else -d
-    scores = loss_of("margin", lambda_=lambda_, classifier=classifier).score(outputs, None)
+    expected = -(share * p + (1 - share) * d) if classifier else -d
+    scores = loss_of("margin", probability_share=share, classifier=classifier).score(outputs, None)
     np.testing.assert_allclose(scores, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["images", "table"])
 def test_score_parts_make_the_score(kind, X, table):
     rows = X if kind == "images" else table
-    occ = quick("TEND", lambda_=0.2).fit(rows)
-    probability, distance = occ.score_parts(rows)
-    np.testing.assert_allclose(occ.score_samples(rows), -(0.2 * probability + 0.8 * distance), rtol=1e-12)
+    occ = quick("TEND", probability_share=0.2).fit(rows)
+    parts = occ.score_parts(rows)
+    combined = 0.2 * parts["probability"] + 0.8 * parts["distance"]
+    np.testing.assert_allclose(occ.score_samples(rows), combined, rtol=1e-12)
     module = copy.deepcopy(occ.net_.module_).double().eval()
     x = torch.from_numpy(X / 255)[:, None] if kind == "images" else torch.from_numpy(table)
     with torch.no_grad():
         c, logit = module.head(module.encoder(x))
-    np.testing.assert_allclose(probability, logit.sigmoid(), rtol=1e-4)
-    np.testing.assert_allclose(distance, ((c - torch.from_numpy(occ.center_)) ** 2).sum(1) / 10, rtol=1e-3)
+    np.testing.assert_allclose(-parts["probability"], logit.sigmoid(), rtol=1e-4)
+    np.testing.assert_allclose(-parts["distance"], ((c - torch.from_numpy(occ.center_)) ** 2).sum(1) / 10, rtol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["images", "table"])
@@ -149,7 +150,9 @@ def test_a_margin_learner_trains_no_classifier(X):
     before, after = (module.head.state_dict() for module, _ in (watch.seen[0], watch.seen[-1]))
     stayed = {key for key in after if torch.equal(before[key], after[key])}
     assert stayed == {"logit.weight", "logit.bias"}
-    np.testing.assert_array_equal(occ.score_samples(X), -occ.score_parts(X)[1])
+    parts = occ.score_parts(X)
+    assert list(parts) == ["distance"]
+    np.testing.assert_array_equal(occ.score_samples(X), parts["distance"])
 
 
 def test_half_of_a_batch_is_resampled_and_half_distorted(X, rng):

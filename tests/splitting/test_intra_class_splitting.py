@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from conftest import quick
+from conftest import loss_of, quick
 from scipy.special import expit
 from skimage.metrics import structural_similarity
 from sklearn.exceptions import ConvergenceWarning
@@ -101,7 +101,7 @@ def test_losses_are_the_formulas(network, rng, n_atypical, symmetric):
     criterion = SplittingLoss(nn.Identity(), constraints=True)
     assert criterion.rounds == {"train": (TURNS,)}
     for turn in TURNS:
-        loss = criterion.loss_of(turn, network, typical, atypical)
+        loss = loss_of(criterion, turn, network, typical, atypical)
         assert loss.item() == pytest.approx(expected[turn], rel=1e-12)
     logit = network(typical)[0]
     np.testing.assert_array_equal(criterion.score((logit, None), typical).detach(), -logit.detach())
@@ -116,10 +116,10 @@ def test_rows_of_one_kind(network, rng):
     criterion = SplittingLoss(None, constraints=True)
     assert criterion.rounds == {"train": (("closeness", "intra_class"),)}
     y = torch.sigmoid(network(typical)[0]).detach().numpy()
-    assert criterion.loss_of("intra_class", network, typical, none).item() == pytest.approx(-np.log(1 - y).mean())
-    assert criterion.loss_of("intra_class", network, none, typical).item() == pytest.approx(-np.log(y).mean())
+    assert loss_of(criterion, "intra_class", network, typical, none).item() == pytest.approx(-np.log(1 - y).mean())
+    assert loss_of(criterion, "intra_class", network, none, typical).item() == pytest.approx(-np.log(y).mean())
     for turn, parts in (("dispersion", (typical, none)), ("closeness", (typical[:1], typical))):
-        assert criterion.loss_of(turn, network, *parts).item() == 0
+        assert loss_of(criterion, turn, network, *parts).item() == 0
 
 
 def test_a_distance_does_not_depend_on_the_order_of_the_pair(network, rng):
@@ -145,7 +145,7 @@ def test_a_distance_with_its_sign_cannot_meet_both_constraints(X):
 def test_a_small_step_down_the_gradient_lowers_that_loss(turn, network, rng):
     parts = [torch.from_numpy(rng.normal(size=(5, 6))) for _ in range(2)]
     criterion = SplittingLoss(nn.Identity(), constraints=True)
-    before = criterion.loss_of(turn, network, *parts)
+    before = loss_of(criterion, turn, network, *parts)
     before.backward()
     with torch.no_grad():
         squared = 0.0
@@ -153,7 +153,7 @@ def test_a_small_step_down_the_gradient_lowers_that_loss(turn, network, rng):
             if weight.grad is not None:
                 weight -= 1e-4 * weight.grad
                 squared += weight.grad.square().sum().item()
-    fallen = before.item() - criterion.loss_of(turn, network, *parts).item()
+    fallen = before.item() - loss_of(criterion, turn, network, *parts).item()
     assert fallen == pytest.approx(1e-4 * squared, rel=1e-2)
 
 
@@ -183,12 +183,14 @@ def test_the_autoencoder_stays_put_batch_statistics_included(X):
 def test_an_autoencoder_trained_before_splits_as_it_is(kind, X):
     rows = X if kind == "bytes" else X.astype(np.float32) / 100 - 1  # with and without a sigmoid
     cae = quick("CAE", max_epochs=4).fit(rows)
-    occ = quick("IntraClassSplitting", encoder=cae.encoder_, decoder=cae.decoder_, pretrain_epochs=0).fit(rows)
+    occ = quick(
+        "IntraClassSplitting", pretrain_encoder=cae.encoder_, pretrain_decoder=cae.decoder_, pretrain_epochs=0
+    ).fit(rows)
     made = torch.from_numpy(cae.reconstruct(rows)[:, None])
     x = torch.from_numpy(rows)[:, None] / (np.float32(255) if kind == "bytes" else 1)
     torch.testing.assert_close(occ.net_.module_.autoencoder.eval()(x)[0], made, rtol=0, atol=1e-6)
     assert (len(occ.atypical_indices_), len(occ.history_)) == (5, quick("IntraClassSplitting").max_epochs)
-    for networks in ({}, {"encoder": cae.encoder_}, {"decoder": cae.decoder_}):
+    for networks in ({}, {"pretrain_encoder": cae.encoder_}, {"pretrain_decoder": cae.decoder_}):
         with pytest.raises(ValueError, match="pretrain_epochs=0 leaves the autoencoder .* pass trained modules"):
             quick("IntraClassSplitting", pretrain_epochs=0, **networks).fit(rows)
 
@@ -207,7 +209,7 @@ def test_the_first_stage_is_a_cae(X):
     [
         ("images", "auto", mean_ssim),
         ("images", "ssim", mean_ssim),
-        ("images", "mse", minus_mse),
+        ("images", "squared_error", minus_mse),
         (
             "images",
             lambda x, made: -np.abs(x - made).mean((1, 2, 3)),
@@ -215,7 +217,7 @@ def test_the_first_stage_is_a_cae(X):
         ),
         ("table", "auto", minus_mse),
     ],
-    ids=["images auto", "ssim", "mse", "callable", "table auto"],
+    ids=["images auto", "ssim", "squared_error", "callable", "table auto"],
 )
 def test_the_split(kind, similarity, by_hand, X, table):
     rows = X if kind == "images" else table
@@ -244,7 +246,7 @@ def test_how_many_are_atypical(rho, n, expected, X, blobs):
 @pytest.mark.parametrize("batch_size", [64, 3])
 def test_rows_held_out_are_split_by_the_threshold_whatever_a_batch_holds(batch_size, table):
     occ = quick("IntraClassSplitting", rho=0.3, validation_fraction=0.4, batch_size=batch_size).fit(table)
-    held_out = np.setdiff1d(np.arange(50), occ._training_rows)
+    held_out = np.setdiff1d(np.arange(50), occ._fit_state.training_rows)
     rows = table[held_out]
     is_atypical = split_by_hand(occ, rows, minus_mse) <= occ.split_threshold_
     assert 2 <= is_atypical.sum() < len(rows) - 1
@@ -258,7 +260,7 @@ def test_rows_held_out_are_split_by_the_threshold_whatever_a_batch_holds(batch_s
 
 def test_rows_held_out_where_nothing_is_split(table):
     occ = quick("IntraClassSplitting", rho=None, validation_fraction=0.4, batch_size=8).fit(table)
-    typical = torch.from_numpy(table[np.setdiff1d(np.arange(50), occ._training_rows)]).float()
+    typical = torch.from_numpy(table[np.setdiff1d(np.arange(50), occ._fit_state.training_rows)]).float()
     expected = losses_by_hand(occ.net_.module_, typical, typical)["closeness"]
     assert occ.history_[-1]["valid_closeness_loss"] == pytest.approx(expected, rel=1e-4)
 
@@ -314,23 +316,23 @@ def test_fused_sgd_is_sgd(X, tmp_path):
     np.testing.assert_array_equal(again.score_samples(X), fused.score_samples(X))
 
 
-def test_a_users_backbone(X):
+def test_a_users_encoder(X):
     asked = []
 
-    def backbone(shape, n_components):
+    def encoder(shape, n_components):
         asked.append((shape, n_components))
         return nn.Sequential(nn.Flatten(), nn.Linear(144, n_components))
 
-    occ = quick("IntraClassSplitting", backbone=backbone, n_components=3).fit(X)
+    occ = quick("IntraClassSplitting", encoder=encoder, n_components=3).fit(X)
     assert asked == [((1, 12, 12), 3)]
     assert occ.transform(X).shape == (50, 3)
     module = nn.Sequential(nn.Flatten(), nn.Linear(144, 7))
-    occ = quick("IntraClassSplitting", backbone=module, lr=1e-12).fit(X)
+    occ = quick("IntraClassSplitting", encoder=module, lr=1e-12).fit(X)
     assert occ.n_components_ == 7
     codes = nn.functional.leaky_relu(module(torch.from_numpy(X).float()[:, None] / 255), 0.2).detach().numpy()
     np.testing.assert_allclose(occ.transform(X), codes, rtol=1e-4, atol=1e-6)
-    with pytest.raises(ValueError, match=r"The backbone turns 2 rows of shape .*expected \(2, 5\)"):
-        quick("IntraClassSplitting", backbone=module, n_components=5).fit(X)
+    with pytest.raises(ValueError, match=r"The encoder turns 2 rows of shape .*expected \(2, 5\)"):
+        quick("IntraClassSplitting", encoder=module, n_components=5).fit(X)
 
 
 def test_what_is_refused(X, table):
@@ -338,7 +340,7 @@ def test_what_is_refused(X, table):
         quick("IntraClassSplitting").fit(table[:3])
     for rho in (0.1, None):
         with pytest.raises(
-            ValueError, match="similarity='ssim' compares images, but X is a table; .* similarity='mse'"
+            ValueError, match="similarity='ssim' compares images, but X is a table; .* similarity='squared_error'"
         ):
             quick("IntraClassSplitting", similarity="ssim", rho=rho).fit(table)
     for similarity in (lambda x, made: made - x, lambda x, made: np.full(len(x), np.nan)):
@@ -346,11 +348,11 @@ def test_what_is_refused(X, table):
             quick("IntraClassSplitting", similarity=similarity).fit(X)
 
 
-def test_a_backbone_whose_units_have_died_is_warned_of(X):
+def test_an_encoder_whose_units_have_died_is_warned_of(X):
     dead = nn.Sequential(nn.Flatten(), nn.Linear(144, 4), nn.ReLU())
     nn.init.constant_(dead[1].bias, -1e3)
     with pytest.warns(ConvergenceWarning) as caught:
-        quick("IntraClassSplitting", backbone=dead).fit(X)
+        quick("IntraClassSplitting", encoder=dead).fit(X)
     assert "50 different training rows have 1 different scores. Lower lr, now 0.001" in str(caught[0].message)
 
 

@@ -204,7 +204,7 @@ def test_rows_held_out_set_the_threshold_of_either_solver(solver):
     X = table(400)
     given = {"threshold_data": "validation", "validation_fraction": 0.25, "contamination": 0.1, "random_state": 0}
     occ = OCSVM(nu=0.3, solver=solver, **given).fit(X)
-    held_out = np.setdiff1d(np.arange(400), occ._training_rows)
+    held_out = np.setdiff1d(np.arange(400), occ._fit_state.training_rows)
     np.testing.assert_array_equal(occ.calibration_scores_, np.sort(occ.score_samples(X)[np.sort(held_out)]))
     auto = OCSVM(nu=0.3, solver=solver, **{**given, "contamination": "auto"}).fit(X)
     assert len(auto.calibration_scores_) == 100
@@ -310,7 +310,7 @@ def test_a_warm_start_does_not_trust_other_rows():
     other = table(500, seed=1)
     for rows in (other, other.reshape(1000, 3), table(500)):
         np.testing.assert_array_equal(warm.fit(rows).dual_coef_, OCSVM(nu=0.1, solver="dual").fit(rows).dual_coef_)
-    assert warm.set_params(warm_start=False).fit(other)._last_solution is None
+    assert warm.set_params(warm_start=False).fit(other)._fit_state.last_solution is None
 
 
 @pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)], ids=["None", "RandomState"])
@@ -321,14 +321,14 @@ def test_a_warm_start_holds_out_the_same_rows(random_state, monkeypatch):
     )
     X, params = table(500), {"nu": 0.1, "solver": "dual", "validation_fraction": 0.2, "random_state": random_state}
     warm = OCSVM(warm_start=True, **params).fit(X)
-    trained_on = warm._training_rows
-    np.testing.assert_array_equal(warm.set_params(nu=0.2).fit(X)._training_rows, trained_on)
+    trained_on = warm._fit_state.training_rows
+    np.testing.assert_array_equal(warm.set_params(nu=0.2).fit(X)._fit_state.training_rows, trained_on)
     assert starts[0] is None
     assert starts[1] is not None
-    assert len(np.setdiff1d(warm.set_params(random_state=5).fit(X)._training_rows, trained_on))
+    assert len(np.setdiff1d(warm.set_params(random_state=5).fit(X)._fit_state.training_rows, trained_on))
     cold = OCSVM(**params).fit(X)
-    trained_on = cold._training_rows
-    assert len(np.setdiff1d(cold.fit(X)._training_rows, trained_on))
+    trained_on = cold._fit_state.training_rows
+    assert len(np.setdiff1d(cold.fit(X)._fit_state.training_rows, trained_on))
 
 
 @pytest.mark.parametrize("contamination", [None, 0.1])

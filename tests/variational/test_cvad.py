@@ -49,7 +49,8 @@ def test_loss_of_the_discriminator_is_the_formula(rng):
 
 def test_parts_of_the_score(X):
     occ = quick("CVAD", max_epochs=5, pretrain_epochs=5).fit(X[:40])
-    error, probability = occ.score_parts(X)
+    parts = occ.score_parts(X)
+    error, probability = -parts["reconstruction"], -parts["probability"]
     assert error.dtype == probability.dtype == np.float64
     assert ((probability > 0) & (probability < 1)).all()
     np.testing.assert_allclose(error, np.square(occ.reconstruct(X) - X / 255).mean((1, 2)), rtol=1e-5)
@@ -65,7 +66,7 @@ def test_parts_of_the_score(X):
 
 def test_the_scale_comes_from_the_rows_that_were_trained_on(table):
     occ = quick("CVAD", validation_fraction=0.5, threshold_data="validation").fit(table)
-    error, _ = occ.score_parts(table[occ._training_rows])
+    error = -occ.score_parts(table[occ._fit_state.training_rows])["reconstruction"]
     np.testing.assert_allclose(occ.error_range_, (error.min(), error.max()), rtol=1e-5)
     score = occ.score_samples(table[:1])
     far = np.concatenate([table[:1], 100 * table])
@@ -77,7 +78,7 @@ def test_the_first_stage_is_a_cascade_vae(table):
     occ = CVAD(pretrain_epochs=7, pretrain_lr=1e-2, max_epochs=1, random_state=0).fit(table)
     alone = CascadeVAE(max_epochs=7, lr=1e-2, random_state=0).fit(table)
     np.testing.assert_allclose(occ.history_[:7, "train_loss"], alone.history_[:, "train_loss"], rtol=1e-6)
-    np.testing.assert_allclose(-occ.score_parts(table)[0], alone.score_samples(table), rtol=1e-5)
+    np.testing.assert_allclose(occ.score_parts(table)["reconstruction"], alone.score_samples(table), rtol=1e-5)
     np.testing.assert_allclose(occ.transform(table), alone.transform(table), rtol=1e-4, atol=1e-6)
 
 
@@ -127,7 +128,7 @@ def test_what_the_discriminator_sees(X, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(JudgedCascade, "forward", spy)
-        occ = quick("CVAD", pretrain_epochs=5, max_epochs=2, noise_scale=0.5).fit(X)
+        occ = quick("CVAD", pretrain_epochs=5, max_epochs=2, noise_std=0.5).fit(X)
     assert len(seen) == 2 and not torch.equal(seen[0][2], seen[1][2])
     generator = occ.net_.module_.generator.eval()
     for rows, x, noise in seen:
@@ -140,7 +141,7 @@ def test_what_the_discriminator_sees(X, monkeypatch):
 
 
 def test_without_noise_both_kinds_are_the_same(X):
-    occ = quick("CVAD", noise_scale=0.0).fit(X)
+    occ = quick("CVAD", noise_std=0.0).fit(X)
     module = occ.net_.module_.eval()
     x = torch.from_numpy(X[:5, None] / np.float32(255))
     logits = module(x, torch.ones(5, occ.n_components_))
@@ -151,9 +152,8 @@ def test_the_discriminator_learns_what_was_made(X):
     occ = quick("CVAD", pretrain_epochs=10, max_epochs=60, batch_size=10).fit(X)
     losses = occ.history_[10:, "train_loss"]
     assert losses[-1] < 0.5 * losses[0] < np.log(2)
-    _, of_rows = occ.score_parts(X)
-    _, of_made = occ.score_parts(occ.reconstruct(X))
-    assert of_rows.max() < of_made.min()
+    of_rows, of_made = (occ.score_parts(rows)["probability"] for rows in (X, occ.reconstruct(X)))
+    assert of_rows.min() > of_made.max()
 
 
 def test_a_fit_killed_in_the_first_stage_resumes_to_the_same_bits(X, tmp_path, monkeypatch):
@@ -192,7 +192,7 @@ def test_the_scale_of_a_warm_start_is_that_of_its_rows(table):
     occ = quick("CVAD", warm_start=True).fit(table)
     other = 3 * table[:40] + 1
     occ.fit(other)
-    error, _ = occ.score_parts(other)
+    error = -occ.score_parts(other)["reconstruction"]
     np.testing.assert_allclose(occ.error_range_, (error.min(), error.max()), rtol=1e-5)
 
 

@@ -1,11 +1,11 @@
 """BaseAutoencoder, BaseReconstruction: parameters, network and codes of the detectors with an encoder and a decoder."""
 
 from ...nn import Autoencoder, build_decoder, build_encoder, default_code_width
-from ._codes import BaseCodes, DecodingMixin, EncodingMixin
+from ._codes import BaseCodes
 
 
-class BaseAutoencoder(EncodingMixin, BaseCodes):
-    """Detector with an encoder, whose codes `transform` gives, and a decoder to train it with.
+class BaseAutoencoder(BaseCodes):
+    """Detector with an encoder, whose codes `transform` gives, and a decoder that only helps to train it.
 
     A subclass writes `_make_criterion()`; `_default_code_width(shape)`, `_default_networks(shape)` and `_bias` where
     its default network differs from the autoencoder of ConOCC.
@@ -16,6 +16,7 @@ class BaseAutoencoder(EncodingMixin, BaseCodes):
         "encoder": [callable, None],
         "decoder": [callable, None],
     }
+    _has_way_back = False
     _code_activation = None
     _bias = True
     _default_code_width = staticmethod(default_code_width)
@@ -50,8 +51,10 @@ class BaseAutoencoder(EncodingMixin, BaseCodes):
         )
 
 
-class BaseReconstruction(DecodingMixin, BaseAutoencoder):
+class BaseReconstruction(BaseAutoencoder):
     """Detector whose decoder belongs to its encoder to the end, so that codes and rows can be turned into rows."""
+
+    _has_way_back = True
 
     @property
     def encoder_(self):
@@ -63,7 +66,3 @@ class BaseReconstruction(DecodingMixin, BaseAutoencoder):
     def decoder_(self):
         """The trained decoder, without the output's activation."""
         return self._decoder if self.output_activation_ == "linear" else self._decoder[0]
-
-    @property
-    def _decoder(self):
-        return self.net_.module_.decoder

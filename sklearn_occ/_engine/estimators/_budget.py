@@ -34,30 +34,23 @@ def epochs_of(steps, n_rows, batch_size):
     return max(LEAST_EPOCHS, ceil(steps / n_batches(n_rows, batch_size)))
 
 
-class BudgetMixin:
-    """Epochs of each stage, given or from steps.
+def set_epochs(detector, n_rows, parameters=None):
+    """Set the epochs of each stage, given or from steps, as `<parameter>_`.
 
-    A subclass names the steps of its stages: `_budgets[parameter]`, and for each parameter there is a fitted attribute
-    `<parameter>_`. It writes `_rows_of_epoch(parameter, n_rows)` if a stage takes some rows only.
+    The parameters, by default all, are those of `detector._budgets`, which has `Steps` for each; its
+    `_rows_of_epoch(parameter, n_rows)` says how many of the rows a stage takes.
     """
+    for parameter in parameters or detector._budgets:
+        epochs = getattr(detector, parameter)
+        if epochs == "auto":
+            steps = detector._budgets[parameter][detector.image_shape_ is None]
+            epochs = epochs_of(steps, detector._rows_of_epoch(parameter, n_rows), detector.batch_size)
+        setattr(detector, f"{parameter}_", int(epochs))
 
-    _budgets = {"max_epochs": Steps(images=1000, table=1000)}
 
-    def _rows_of_epoch(self, parameter, n_rows):
-        """Rows of an epoch of the stage, of so many rows to train on."""
-        return n_rows
-
-    def _set_epochs(self, n_rows, parameters=None):
-        """Set `<parameter>_` of these parameters, by default of all."""
-        for parameter in parameters or self._budgets:
-            epochs = getattr(self, parameter)
-            if epochs == "auto":
-                steps = self._budgets[parameter][self.image_shape_ is None]
-                epochs = epochs_of(steps, self._rows_of_epoch(parameter, n_rows), self.batch_size)
-            setattr(self, f"{parameter}_", int(epochs))
-
-    def _epochs_by_parameter(self):
-        return {parameter: getattr(self, f"{parameter}_") for parameter in self._budgets}
+def epochs_by_parameter(detector):
+    """Return what `set_epochs` has set, by the name of the parameter."""
+    return {parameter: getattr(detector, f"{parameter}_") for parameter in detector._budgets}
 
 
 def share_of_epochs(given, share, epochs):

@@ -1,21 +1,23 @@
-"""BaseCodes, EncodingMixin, DecodingMixin: detectors with a code for each row, the way to it and back."""
+"""BaseCodes: detectors with a code for each row, the way to it and back."""
 
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from ...base._input import float_dtype
-from ._rows import BaseRowMaker, ReconstructingMixin
+from ._rows import BaseRowMaker, has_way_back
 
 
 class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRowMaker):
     """Detector with codes of `n_components_` numbers, and a network that makes rows of them.
 
-    A subclass writes `_codes(rows)`, float64 codes of rows that were validated, or `transform(X)` itself, and sets
-    `n_components_` in `_make_module()`.
+    A subclass sets `n_components_` in `_make_module()`. It names its `_encoder` and `_decoder`, modules from rows to
+    codes and back, unless these are `encoder` and `decoder` of its module; it writes `_codes(rows)`, float64 codes of
+    rows that were validated, if they come in another way.
     """
 
     _parameter_constraints: dict = {
@@ -44,26 +46,7 @@ class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRowMaker)
         X = self._read_X(X, reset=False)
         return self._codes(X).astype(float_dtype(X), copy=False)
 
-    @property
-    def _n_features_out(self):
-        return self.n_components_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-
-class EncodingMixin:
-    """The way to the code for a detector whose module has an `encoder`."""
-
-    def _codes(self, rows):
-        return self._evaluate(rows, lambda code, x: code, module=self.net_.module_.encoder)
-
-
-class DecodingMixin(ReconstructingMixin):
-    """The way back for a detector that names its `_decoder`, a module from codes to rows."""
-
+    @available_if(has_way_back)
     def inverse_transform(self, X):
         """Rows from codes, `D(z)`.
 
@@ -86,4 +69,24 @@ class DecodingMixin(ReconstructingMixin):
                 "pass what transform returned."
             )
         rows = self._evaluate(codes, lambda outputs, z: outputs, module=self._decoder)
-        return rows.reshape(len(codes), *self._row_shape).astype(codes.dtype, copy=False)
+        return rows.reshape(len(codes), *self._fit_state.row_shape).astype(codes.dtype, copy=False)
+
+    @property
+    def _encoder(self):
+        return self.net_.module_.encoder
+
+    @property
+    def _decoder(self):
+        return self.net_.module_.decoder
+
+    def _codes(self, rows):
+        return self._evaluate(rows, lambda code, x: code, module=self._encoder)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -2,25 +2,30 @@
 
 import copy
 from abc import abstractmethod
+from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
 import torch
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
 from ..._device import available_device
 from ..._warning import warn
-from ...base._one_class import BaseOneClass
+from ...base._fit_state import FitState
+from ...base._one_class import BaseOneClass, finite
+from .._processes import is_main, processes_of
 from .._seeding import RandomStream
+from ..nets._callbacks import LAST_STAGE
 from ..nets._checkpoint import FitCheckpoint, identity_of_fit
-from ..nets._net import LAST_STAGE, OneClassNet
+from ..nets._net import OneClassNet
 from ..nets._progress import ProgressLine, one_line
 from ..rows._streaming import placed
 from ..steps._adam import FusedAdam
-from ..steps._processes import is_main, processes_of
-from ._budget import BudgetMixin, epochs_or_auto
+from ._budget import Steps, epochs_by_parameter, epochs_or_auto, set_epochs
 
 OPTIMIZERS = {
     "adam": (FusedAdam, {}),
@@ -30,10 +35,18 @@ OPTIMIZERS = {
 }
 _BLOCK_VALUES = {"cpu": 2**17, "cuda": 2**20}  # values of X in one block of scoring: a CPU's cache, a GPU's many cores
 _COMPARED_ROWS = 1000  # between processes that should train on the same
-_NOT_THE_MODEL = {"checkpoint", "contamination", "device", "threshold_data", "verbose", "warm_start"}
+_NOT_THE_MODEL = {"capture", "checkpoint", "contamination", "device", "threshold_data", "verbose", "warm_start"}
 
 
-class BaseDeepOneClass(BudgetMixin, BaseOneClass):
+@dataclass(eq=False)
+class DeepFitState(FitState):
+    """What a detector with a network keeps besides."""
+
+    epochs_in_all: int | None = None  # of the last stage at the end of this fit, those before a warm start included
+    epochs_before: int | None = None  # of the last stage when this fit began
+
+
+class BaseDeepOneClass(BaseOneClass):
     """Detector whose score comes from a trained network.
 
     A subclass writes `_make_module()`, an untrained `torch.nn.Module`, and `_make_criterion()`, a
@@ -41,7 +54,7 @@ class BaseDeepOneClass(BudgetMixin, BaseOneClass):
     score a row, higher = majority. It writes `_train(net, X, X_valid)` if one stage is not enough,
     `_make_callbacks()` if something happens between epochs, `_stage_optimizers()` if a stage has an optimizer of its
     own, `_check_trained(net, X)` if a trained network can be of no use. It names the steps of its stages in `_budgets`,
-    see `BudgetMixin`.
+    see `set_epochs`. Where the criterion is a `nn.ScoreOfParts` it says `_score_has_parts`.
     """
 
     _parameter_constraints: dict = {
@@ -55,13 +68,17 @@ class BaseDeepOneClass(BudgetMixin, BaseOneClass):
         "device": [str, torch.device, HasMethods(["prepare", "reduce"])],  # the last is an accelerate.Accelerator
         "precision": [StrOptions({"float32", "bfloat16"})],
         "compile": ["boolean"],
+        "capture": [StrOptions({"auto"}), "boolean"],
         "verbose": ["verbose", StrOptions({"auto"})],
         "warm_start": ["boolean"],
         "checkpoint": [str, Path, None],
     }
 
+    _state_class = DeepFitState
     _net_class = OneClassNet
+    _budgets = {"max_epochs": Steps(images=1000, table=1000)}
     _adam_betas = (0.9, 0.999)
+    _score_has_parts = False
 
     def __init__(
         self,
@@ -79,6 +96,7 @@ class BaseDeepOneClass(BudgetMixin, BaseOneClass):
         device,
         precision,
         compile,
+        capture,
         random_state,
         verbose,
         warm_start,
@@ -97,6 +115,7 @@ class BaseDeepOneClass(BudgetMixin, BaseOneClass):
         self.device = device
         self.precision = precision
         self.compile = compile
+        self.capture = capture
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
@@ -116,12 +135,31 @@ class BaseDeepOneClass(BudgetMixin, BaseOneClass):
         """Return `{stage: (class, options)}` for stages whose optimizer is not that of the parameter."""
         return {}
 
+    def _rows_of_epoch(self, parameter, n_rows):
+        """Return how many of so many training rows an epoch of that stage has."""
+        return n_rows
+
     def _stages(self):
         """Epochs by the name of each stage before the last one, in their order."""
         return {"pretrain": self.pretrain_epochs_} if getattr(self, "pretrain_epochs_", 0) else {}
 
     def _train(self, net, X, X_valid):
-        net.train_stage(LAST_STAGE, X, X_valid, epochs=self._epochs_in_all)
+        net.train_stage(LAST_STAGE, X, X_valid, epochs=self._fit_state.epochs_in_all)
+
+    def _pretrain(self, net, X, X_valid):
+        """Train the stage before the last: `pretrain_epochs` epochs with `pretrain_lr`, `lr` where that is None.
+
+        A module that gives something else in this stage has a flag `pretrains`, which is True meanwhile.
+        """
+        if self.pretrain_lr is not None:
+            net.lr, net.lr_name_ = self.pretrain_lr, "pretrain_lr"
+        has_flag = hasattr(net.module_, "pretrains")
+        if has_flag:
+            net.module_.pretrains = True
+        net.train_stage("pretrain", X, X_valid, epochs=self.pretrain_epochs_)
+        if has_flag:
+            net.module_.pretrains = False
+        net.lr, net.lr_name_ = self.lr, "lr"
 
     def _check_trained(self, net, X):
         """Warn of a trained network that is of no use; `X` is on the device."""
@@ -150,41 +188,42 @@ class BaseDeepOneClass(BudgetMixin, BaseOneClass):
         """Return the net to train: a new one, or that of the fit before."""
         if self._continues():
             net = self.net_
-            self._set_epochs(len(X), ["max_epochs"])
-            self._epochs_in_all = net.epochs_[LAST_STAGE] + self.max_epochs_
+            set_epochs(self, len(X), ["max_epochs"])
+            self._fit_state.epochs_in_all = net.epochs_[LAST_STAGE] + self.max_epochs_
             net.finished_.discard(LAST_STAGE)
             net.interrupted_ = False
             for _, callback in net.callbacks_:
                 if isinstance(callback, FitCheckpoint):  # the file is then that of one fit with all the epochs
-                    callback.identity["max_epochs"] = repr(self._epochs_in_all)
+                    callback.identity["max_epochs"] = repr(self._fit_state.epochs_in_all)
         else:
-            self._set_epochs(len(X))
-            self._epochs_in_all = self.max_epochs_
+            set_epochs(self, len(X))
+            self._fit_state.epochs_in_all = self.max_epochs_
             self._prepare(X)
             checkpoint = self._make_checkpoint(X, X_valid)
             net = self._make_net([checkpoint] if checkpoint and is_main(self.device) else [])
             if checkpoint:
                 checkpoint.restore(net)
-        if net.processes.n_processes > 1:
+        if net.processes is not None:
             net.processes.agree(self._identity_of_start(net, X, X_valid))
-        self._epochs_before = net.epochs_.get(LAST_STAGE, 0)
+        self._fit_state.epochs_before = net.epochs_.get(LAST_STAGE, 0)
         for _, callback in net.callbacks_:
             if isinstance(callback, ProgressLine):
-                callback.plan = {**self._stages(), LAST_STAGE: self._epochs_in_all}
+                callback.plan = {**self._stages(), LAST_STAGE: self._fit_state.epochs_in_all}
         return net
 
     def _end(self, net, X):
         """Keep the trained net."""
-        if net.processes.n_processes > 1:
+        if net.processes is not None:
             if net.interrupted_:
                 raise KeyboardInterrupt("the processes that train one net were interrupted at different steps.")
             net.processes.wait()  # for the one that writes the checkpoint
         self.net_ = net
         self._check_trained(net, X)
         if net.interrupted_:
+            before = self._fit_state.epochs_before
             warn(
-                f"{type(self).__name__}.fit was interrupted after {net.epochs_[LAST_STAGE] - self._epochs_before} of "
-                f"{self._epochs_in_all - self._epochs_before} epochs; the estimator works with what it has learned. "
+                f"{type(self).__name__}.fit was interrupted after {net.epochs_[LAST_STAGE] - before} of "
+                f"{self._fit_state.epochs_in_all - before} epochs; the estimator works with what it has learned. "
                 "Fit with warm_start=True to go on.",
             )
 
@@ -194,7 +233,7 @@ class BaseDeepOneClass(BudgetMixin, BaseOneClass):
     def _make_net(self, last_callbacks):
         name = type(self).__name__
         device, processes = available_device(self.device, name), processes_of(self.device, name, self.batch_size)
-        with RandomStream(self._seed).as_global():
+        with RandomStream(self._fit_state.seed).as_global():
             module = self._make_module()
             criterion = self._make_criterion()
         optimizer, options = OPTIMIZERS.get(self.optimizer, (self.optimizer, {}))
@@ -208,9 +247,10 @@ class BaseDeepOneClass(BudgetMixin, BaseOneClass):
         net = self._net_class(
             module,
             criterion,
-            seed=self._seed,
+            seed=self._fit_state.seed,
             precision=self.precision,
             compiles=self.compile,
+            capture=self.capture,
             processes=processes,
             stage_optimizers=self._stage_optimizers(),
             optimizer=optimizer,
@@ -258,12 +298,13 @@ class BaseDeepOneClass(BudgetMixin, BaseOneClass):
 
     def _identity(self, X, X_valid, **more):
         params = {k: v for k, v in self.get_params(deep=False).items() if k not in _NOT_THE_MODEL}
-        params |= self._epochs_by_parameter()  # "auto" is the number that it stands for
+        params |= epochs_by_parameter(self)  # "auto" is the number that it stands for
         return identity_of_fit({"estimator": type(self), **params, **more}, X, X_valid)
 
     def _identity_of_start(self, net, X, X_valid):
         """What processes that train one net have to have in common; their callbacks may differ."""
-        now = {"weights": net.module_, "epochs": net.epochs_, "random_state": self._seed, "number of rows": len(X)}
+        seed = self._fit_state.seed
+        now = {"weights": net.module_, "epochs": net.epochs_, "random_state": seed, "number of rows": len(X)}
         identity = self._identity(_sample(X), _sample(X_valid), **now)
         del identity["callbacks"]
         return identity
@@ -272,8 +313,34 @@ class BaseDeepOneClass(BudgetMixin, BaseOneClass):
         """`verbose` in the process that prints, 0 in all others and with "auto", whose line is a callback's."""
         return self.verbose if self.verbose != "auto" and is_main(self.device) else 0
 
+    @available_if(lambda self: self._score_has_parts)
+    def score_parts(self, X):
+        """Score the parts of each row's score, by name; each is higher = more like the majority, as scores are.
+
+        The class docstring says what the parts are and how they make the score. Where the method has
+        `score_function`, a name given there makes the score that part.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        parts : dict of str to ndarray of shape (n,), float64
+            In the unit of the class docstring, none of them weighted.
+        """
+        check_is_fitted(self)
+        X = self._read_X(X, reset=False)
+        return {name: finite(part, X, of=f"{name} score") for name, part in self._score_parts(X).items()}
+
     def _score_samples(self, X):
         return self._evaluate(X, self.net_.criterion_.score)
+
+    def _score_parts(self, X):
+        criterion = self.net_.criterion_
+        found = self._evaluate(X, lambda outputs, x: torch.stack([*criterion.parts(outputs, x).values()], 1))
+        return dict(zip(criterion.part_names, np.ascontiguousarray(found.T), strict=True))
 
     def _evaluate(self, X, read, module=None):
         return self.net_.evaluate(X, read, block_size=self._block_size(), module=module, dtype=self._evaluation_dtype())

@@ -1,11 +1,14 @@
 """AdversarialNet: players that take turns in each step."""
 
-from itertools import chain
+from functools import partial
+from itertools import chain, groupby
 
 import numpy as np
 import torch
 
 from .._seeding import RandomStream
+from ..steps import make_step
+from ..steps._eager import IdleStep, Turn
 from ._net import OneClassNet
 
 
@@ -13,15 +16,16 @@ class AdversarialNet(OneClassNet):
     """Net whose criterion says what is played on every batch: `rounds`, for each stage by name a tuple of rounds.
 
     A round is a tuple of players, submodules that make a step each, one after the other, on what the criterion's
-    `draw(x, generator)` gives once for the round (a tuple: rows, random codes). The gradient of
-    `loss_of(player, module, *drawn)` goes to the player's weights alone, and with it one step of the one optimizer,
-    which leaves weights without a gradient as they are. A loss is a scalar, or the terms that add up to it, (k,), which
-    `terms[player]` names. A player may have several rounds in a batch, as a critic does.
+    `draw(x, generator)` gives once for the round (a tuple: rows, random codes). A turn is
+    `criterion(module(*drawn, player=player), x, player=player)`. Its gradient goes to the player's weights alone, and
+    with it one step of the one optimizer, which leaves weights without a gradient as they are. A loss is a scalar, or
+    the terms that add up to it, (k,), which `terms[player]` names. A player may have several rounds in a batch, as a
+    critic does.
 
     `train_<player>_loss` and `train_<term>_loss` are means over a player's steps, `train_loss` is the sum of the
     players' losses. Stages without rounds have `criterion(module(x), x)`, as in any net.
 
-    A subclass writes `_drawn_for(batch, generator)` and `_weights_of(player)` where a turn needs more of a batch than
+    A subclass writes `_drawn_for(batch, generator)` and `_weights_of(player)` if a turn needs more of a batch than
     its rows, or moves other weights.
     """
 
@@ -51,8 +55,11 @@ class AdversarialNet(OneClassNet):
         for players in self._rounds:
             with self.stream_.generator() as generator:
                 drawn = self._drawn_for(batch, generator)
-            for player in players:
-                losses[player].append(self._turn(player, drawn, batch))
+            of_turns = []
+            for step in self.step_[players]:
+                of_turns += step(*drawn)
+            for player, loss in zip(players, of_turns, strict=True):
+                losses[player].append(_with_sum(loss))
         return self._noted(batch, [torch.stack(of_turns).mean(0) for of_turns in losses.values()])
 
     @torch.no_grad()
@@ -62,8 +69,7 @@ class AdversarialNet(OneClassNet):
             return super().validation_step(batch, **fit_params)
         with RandomStream(self.seed).generator() as generator:
             drawn = self._drawn_for(batch, generator)
-        losses = [self._loss_of(player, drawn) for player in self._players]
-        return self._noted(batch, [_with_sum(self.processes.total(loss, len(batch[0]))) for loss in losses])
+        return self._noted(batch, [_with_sum(self._held_out_loss(player, *drawn)) for player in self._players])
 
     @property
     def _rounds(self):
@@ -77,49 +83,34 @@ class AdversarialNet(OneClassNet):
     def _terms(self):
         return getattr(self.criterion_, "terms", {})
 
-    def _turn(self, player, drawn, batch):
-        """Step of one player; its loss and the terms of it, a tensor."""
-        n_rows, weights = len(batch[0]), self._trained_weights(player)
-        if not weights:  # a network of the user's that is to stay as it is
-            return _with_sum(self.processes.total(self._loss_of(player, drawn), n_rows).detach())
+    def _step_of_pass(self):
+        """For each round the steps that its players make, which most rounds have one of."""
+        if not self._rounds:
+            return super()._step_of_pass()
+        return {players: self._steps_of(players) for players in self._rounds}
 
-        def tell():
-            self.notify("on_grad_computed", named_parameters=weights.items(), batch=batch, training=True)
+    def _steps_of(self, players):
+        turns = [self._turn(player) for player in players]
+        if self.processes is not None:
+            return [make_step(self, turns)]
+        parts = ((moves, list(part)) for moves, part in groupby(turns, key=lambda turn: bool(turn.weights)))
+        return [make_step(self, part) if moves else IdleStep(part) for moves, part in parts]
 
-        return self.captured_.run(
-            self._gradients_of_turn,
-            self.optimizer_,
-            player,
-            n_rows,
-            *drawn,
-            before_step=tell if self.watched_ else None,
-        )
+    def _turn(self, player):
+        weights = [weight for _, weight in self._weights_of(player) if weight.requires_grad]
+        return Turn(self.played(player=player), partial(self.criterion_, player=player), weights, player)
 
-    def _gradients_of_turn(self, player, n_rows, *drawn):
-        loss, weights = self._loss_of(player, drawn), list(self._trained_weights(player).values())
-        total = self.processes.backward(self, loss.sum(), n_rows, weights).detach()
-        return _with_sum(self.processes.total(loss.detach(), n_rows)) if loss.ndim else total[None]
-
-    def _trained_weights(self, player):
-        return {name: weight for name, weight in self._weights_of(player) if weight.requires_grad}
+    def _held_out_loss(self, player, *drawn):
+        mine = drawn if self.processes is None else self.processes.rows_of_this(*drawn)
+        play, loss_of, *_ = self._turn(player)
+        loss = loss_of(play(*mine), mine[0])
+        return loss if self.processes is None else self.processes.sums(self.processes.share_of(len(drawn[0])) * loss)
 
     def _drawn_for(self, batch, generator):
         return self.criterion_.draw(batch[0], generator)
 
     def _weights_of(self, player):
         return self.module_.get_submodule(player).named_parameters()
-
-    def _loss_of(self, player, drawn):
-        drawn = self.processes.shares(*drawn)
-        if not self._is_plain_now():  # a network may work in place
-            drawn = [part.clone() for part in drawn]
-        with self.private_random():
-            return self.run_compiled(self._loss_in_precision, player, *drawn)
-
-    def _loss_in_precision(self, player, *drawn):
-        kind, bfloat16 = torch.device(self.device).type, self.precision == "bfloat16"
-        with torch.autocast(kind, torch.bfloat16, enabled=bfloat16):
-            return self.criterion_.loss_of(player, self.module_, *drawn).float()
 
     def _noted(self, batch, losses):
         self.turns_[len(self.n_rows_)] = torch.cat(losses)

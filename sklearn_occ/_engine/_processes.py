@@ -1,13 +1,12 @@
 """Processes: several of them train one net, each on its rows of every batch; usually it is one, with all rows."""
 
 import threading
-from contextlib import contextmanager, nullcontext
-from itertools import chain
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 
-from .._seeding import RandomStream
+from ._seeding import RandomStream
 
 _LEAST_ROWS = 2  # of a batch for each process: batch normalisation cannot train on one
 _LAUNCHES = ("NO", "MULTI_CPU", "MULTI_GPU")
@@ -24,7 +23,7 @@ def has_several(device):
 
 
 def processes_of(device, name, batch_size):
-    """`Processes` where a `device=` parameter is the accelerator of several, else `ALONE`.
+    """`Processes` where a `device=` parameter is the accelerator of several, else None.
 
     Raises
     ------
@@ -33,7 +32,7 @@ def processes_of(device, name, batch_size):
         `name` is that of the estimator.
     """
     if not hasattr(device, "num_processes"):
-        return ALONE
+        return None
     launch, precision = device.distributed_type.value, device.mixed_precision
     if launch not in _LAUNCHES:
         raise ValueError(
@@ -47,7 +46,7 @@ def processes_of(device, name, batch_size):
             f"set precision and batch_size of {name}."
         )
     if not has_several(device):
-        return ALONE
+        return None
     if threading.current_thread() is not threading.main_thread():
         raise ValueError(
             f"{name} was fitted in a thread with an accelerator of several processes, where the sums of two fits could "
@@ -61,33 +60,8 @@ def processes_of(device, name, batch_size):
     return Processes(device)
 
 
-class OneProcess:
-    """A process that trains a net by itself; the methods are those of `Processes`."""
-
-    n_processes = 1
-
-    def shares(self, *parts):
-        return parts
-
-    def backward(self, net, loss, n_rows, weights=None):
-        loss.backward(inputs=weights)
-        return loss
-
-    def total(self, loss, n_rows):
-        return loss
-
-    def one_pass(self, net, training):
-        return nullcontext()
-
-
-ALONE = OneProcess()
-
-
 class Processes:
-    """Processes that train copies of one net: gradients are summed over them, so that the copies stay equal.
-
-    With `b_r` the rows of process r in a batch of b and `L_r` their mean loss, the loss of the batch is
-    `sum_r (b_r / b) L_r`, and so is its gradient. A batch of fewer than two rows for each process goes whole to all.
+    """Processes that train copies of one net together; see `SharedStep` for what they share of a step.
 
     Parameters
     ----------
@@ -100,23 +74,20 @@ class Processes:
         self.n_processes = accelerator.num_processes
         self.index = accelerator.process_index
 
-    def shares(self, *parts):
+    def rows_of_this(self, *parts):
         """What this process takes of the tensors of a batch, which all have its rows."""
         return [part[self._rows_of(len(part))] for part in parts]
 
-    def backward(self, net, loss, n_rows, weights=None):
-        """Gradients with respect to some weights of a net (default: all) and loss of a batch of `n_rows` rows.
+    def share_of(self, n_rows):
+        """Share of this process's rows in a batch, `b_r / b`, which weighs their loss."""
+        rows = self._rows_of(n_rows)
+        return 1 / self.n_processes if rows == slice(None) else (rows.stop - rows.start) / n_rows
 
-        `loss` is that of this process's rows.
-        """
-        part = self._weight_of(n_rows) * loss
-        part.backward(inputs=weights)
-        every = chain(net.module_.parameters(), net.criterion_.parameters()) if weights is None else weights
-        return self._sum(part, [weight.grad for weight in every if weight.grad is not None])
-
-    def total(self, loss, n_rows):
-        """Loss of a batch from that of this process's rows."""
-        return self._sum(self._weight_of(n_rows) * loss, [])
+    def sums(self, part, gradients=()):
+        """Sum of all processes' parts of a loss; gradients are replaced by their sums."""
+        total = part.to(gradients[0] if gradients else part, copy=True)
+        self._exchange([*gradients, total], "sum")
+        return total
 
     @contextmanager
     def one_pass(self, net, training):
@@ -137,17 +108,6 @@ class Processes:
         if n_rows < _LEAST_ROWS * self.n_processes:
             return slice(None)
         return slice(n_rows * self.index // self.n_processes, n_rows * (self.index + 1) // self.n_processes)
-
-    def _weight_of(self, n_rows):
-        """Weight of the loss of these rows, `b_r / b`."""
-        rows = self._rows_of(n_rows)
-        return 1 / self.n_processes if rows == slice(None) else (rows.stop - rows.start) / n_rows
-
-    def _sum(self, part, gradients):
-        """Sum of this process's weighted loss and all others'; gradients are replaced by their sums."""
-        total = part.detach().to(gradients[0] if gradients else part, copy=True)
-        self._exchange([*gradients, total], "sum")
-        return total
 
     def _exchange(self, tensors, reduction):
         """Replace tensors by their sums or means over the processes, in one message."""

@@ -1,8 +1,12 @@
 """The contract's promises on the threshold and the p-values."""
 
+import pickle
+
 import numpy as np
 import pytest
 from conftest import quick
+
+from sklearn_occ.base._fit_state import FitState
 
 SEEDS = range(20)
 
@@ -64,9 +68,9 @@ def test_rows_held_out_set_the_threshold(make, X):
 def test_rows_are_held_out_at_random(make, rng):
     X = np.sort(rng.normal(size=(60, 1)), axis=0) + rng.normal(size=(60, 4)) / 100
     occ = make(validation_fraction=0.5).fit(X)
-    assert 5 < occ._training_rows[:30].searchsorted(30) < 25
+    assert 5 < occ._fit_state.training_rows[:30].searchsorted(30) < 25
     again = make(validation_fraction=0.5, random_state=1).fit(X)
-    assert not np.array_equal(occ._training_rows, again._training_rows)
+    assert not np.array_equal(occ._fit_state.training_rows, again._fit_state.training_rows)
 
 
 def test_false_alarms_on_new_rows_are_near_nominal(make):
@@ -108,3 +112,25 @@ def test_training_scores_give_false_alarms_that_held_out_ones_do_not():
             found.append((occ.predict(new) == -1).mean())
     assert np.mean(rates["validation"]) == pytest.approx(0.05, abs=0.03)
     assert np.mean(rates["train"]) > np.mean(rates["validation"]) + 0.02
+
+
+def test_what_a_fit_keeps_to_itself_is_in_one_object(make, X):
+    occ = make(random_state=0).fit(X)
+    hidden = [name for name in vars(occ) if name.startswith("_") and name != "_metadata_request"]
+    assert hidden == ["_fit_state"]
+    assert isinstance(occ._fit_state, FitState)
+
+
+def test_a_fit_that_fails_leaves_the_state_of_the_fit_before(make, X):
+    occ = make(random_state=0).fit(X)
+    state, fields, scores = occ._fit_state, dict(vars(occ._fit_state)), occ.score_samples(X)
+    if "warm_start" in occ.get_params():
+        occ.set_params(warm_start=True)
+    with pytest.raises(ValueError, match="identical"):
+        occ.fit(np.ones((50, 6)))
+    assert occ._fit_state is state
+    assert all(vars(state)[name] is value for name, value in fields.items())
+    np.testing.assert_array_equal(occ.score_samples(X), scores)
+    other = pickle.loads(pickle.dumps(occ))
+    np.testing.assert_array_equal(other._fit_state.training_rows, state.training_rows)
+    np.testing.assert_array_equal(other.score_samples(X), scores)
