@@ -18,7 +18,7 @@ random_state : int, RandomState or None, default=None
     An int gives the same scores bit for bit on the same machine with the same number of threads. None draws
     one seed from NumPy's global generator.""",
     "verbose of what is inside": """\
-verbose : int, default=0
+verbose : int or "auto", default="auto"
     Handed to each detector inside whose own `verbose` has its default; one that was set there stays.""",
     "encoder and decoder": """\
 encoder : torch.nn.Module or callable, default=None

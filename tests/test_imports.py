@@ -6,7 +6,7 @@ from pathlib import Path
 import sklearn_occ
 
 ROOT = Path(sklearn_occ.__file__).parent
-SMALL = ("_docstrings", "_optional", "_warning", "_device")  # single files that import nothing of ours
+SMALL = ("_docstrings", "_optional", "_progress", "_warning", "_device")  # single files that import nothing of ours
 FAMILIES = (
     "reconstruction",
     "hypersphere",

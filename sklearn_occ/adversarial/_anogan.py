@@ -1,7 +1,6 @@
 """AnoGAN: how well a generator that was trained on the majority can make a row."""
 
 import sys
-import time
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,7 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._docstrings import with_shared_docs
 from .._engine import RandomStream, Steps
-from .._engine.nets._progress import Line, duration, shows_progress
+from .._progress import Count
 from ..base._published import published
 from ..nn import AUGMENTATIONS, GenerativeAdversarial, build_discriminator
 from ._adversarial_loss import AdversarialLoss, random_codes
@@ -76,7 +75,7 @@ class AnoGAN(BaseGenerative):
     n_components : int, default=None
         Width of the code. None: 100 for images, at most a quarter of their values; half of the features of a table, at
         most 32.
-    channels : int, default=64
+    channels : int, default={default of channels}
         Channels of the first stage of the default networks of images; the following stages double them, up to
         eight times.
     {output activation}
@@ -297,21 +296,15 @@ class AnoGAN(BaseGenerative):
 
     def _reported(self, read, n_rows):
         """`read` of a block, and how far the search is, as `verbose` wants it told."""
-        verbosity, is_shown = self._verbosity(), self.verbose == "auto" and shows_progress()
-        if not (verbosity or is_shown):
-            return read
-        block, done, line, started = self._searched_at_once(), 0, Line(), time.monotonic()
+        block, done = self._searched_at_once(), 0
+        count = Count(f"{type(self).__name__}, search: {{done}} of {{total}} rows", n_rows, self.verbose)
 
         def read_and_report(found, x):
             nonlocal done
             done = min(done + block, n_rows)
-            if verbosity:
+            count.show(done)
+            if self._verbosity():
                 sys.stdout.write(f"search: {done} of {n_rows} rows\n")
-            elif done < n_rows:
-                left = (time.monotonic() - started) / done * (n_rows - done)
-                line.write(f"{type(self).__name__}, search: {done} of {n_rows} rows, about {duration(left)} left")
-            else:
-                line.erase()
             return read(found, x)
 
         return read_and_report

@@ -146,7 +146,7 @@ class FAnoGAN(BaseGenerative):
     }
     _score_has_parts = True
 
-    _budgets = {"pretrain_epochs": Steps(images=1000, table=1000), "max_epochs": Steps(images=1000, table=1000)}
+    _budgets = {"pretrain_epochs": Steps(images=1000, table=300), "max_epochs": Steps(images=1000, table=300)}
     from_paper = published(
         {
             "schlegl": {**_PAPER, "n_components": 128, "pretrain_epochs": 7, "pretrain_lr": 1e-4, "lr": 5e-5},
@@ -178,7 +178,7 @@ class FAnoGAN(BaseGenerative):
         generator=None,
         discriminator=None,
         n_components=None,
-        channels=16,
+        channels=8,
         output_activation="auto",
         lr=1e-3,
         max_epochs="auto",

@@ -139,7 +139,7 @@ class GANomaly(BaseReconstruction):
     }
     _net_class = AdversarialNet
     _adam_betas = (0.5, 0.999)
-    _budgets = {"max_epochs": Steps(images=1000, table=1000)}
+    _budgets = {"max_epochs": Steps(images=1000, table=3000)}
     from_paper = published(
         {
             "ganomaly": {

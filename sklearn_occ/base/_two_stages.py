@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.utils._param_validation import HasMethods
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -28,7 +28,7 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
     _parameter_constraints: dict = {
         **BaseOneClass._parameter_constraints,
         "autoencoder": [HasMethods(["fit", "transform"]), None],
-        "verbose": ["verbose"],
+        "verbose": ["verbose", StrOptions({"auto"})],
     }
 
     def __init__(

@@ -119,7 +119,7 @@ class DAGMM(BaseReconstruction):
         "batch_size": [Interval(Integral, 2, None, closed="left")],
     }
     _default_code_width = staticmethod(narrow_code_width)
-    _budgets = {"max_epochs": Steps(images=1000, table=1000)}
+    _budgets = {"max_epochs": Steps(images=1000, table=300)}
     from_paper = published(
         {
             "kddcup": {**_PAPER, "n_components": 1, "lr": 1e-4, "max_epochs": 200, "batch_size": 1024},

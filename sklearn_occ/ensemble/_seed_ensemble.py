@@ -109,7 +109,7 @@ class SeedEnsemble(BaseOneClass):
         "combination": [StrOptions({"rank", "score"})],
         "vectorized": [StrOptions({"auto"}), "boolean"],
         "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
+        "verbose": ["verbose", StrOptions({"auto"})],
     }
     _state_class = EnsembleFitState
 
@@ -126,7 +126,7 @@ class SeedEnsemble(BaseOneClass):
         image_shape=None,
         random_state=None,
         n_jobs=None,
-        verbose=0,
+        verbose="auto",
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators

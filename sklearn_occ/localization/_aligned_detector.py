@@ -122,7 +122,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         "top_fraction": [Interval(Real, 0, 1, closed="right")],
         "cv": [Interval(Integral, 2, None, closed="left"), None],
         "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
+        "verbose": ["verbose", StrOptions({"auto"})],
     }
     _state_class = AlignedFitState
 
@@ -141,7 +141,7 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
         image_shape=None,
         random_state=None,
         n_jobs=None,
-        verbose=0,
+        verbose="auto",
     ):
         self.estimator = estimator
         self.kind = kind

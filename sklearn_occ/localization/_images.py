@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._progress import Count
 from ..base._input import as_array, looks_channels_last
 from ..datasets import read_image
 from ..datasets._reading import FILE_TYPES
@@ -40,8 +41,8 @@ class Images:
         Threads that read files.
     on_error : {"raise", "skip"}
         What becomes of an image that cannot be read or used.
-    verbose : int
-        Whether how many images are done is printed, every 10 seconds.
+    verbose : int or "auto"
+        Whether how many images are done is printed, every 10 seconds; "auto" shows it on a line of a terminal.
     kind : Kind, default=None
         What the images have to be; None is as the first.
     """
@@ -94,8 +95,9 @@ class Images:
         the end.
         """
         unusable = Unusable(self._options["on_error"])
-        next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
-        with closing(ahead(_read, self._images, self._options["n_jobs"])) as images:
+        verbose, next_line = self._options["verbose"], time.monotonic() + _SECONDS_BETWEEN_LINES
+        count = Count("{done} of {total} images", len(self), verbose)
+        with count, closing(ahead(_read, self._images, self._options["n_jobs"])) as images:
             for index, image in enumerate(images):
                 found = failure = None
                 try:
@@ -108,7 +110,8 @@ class Images:
                     failure = error.__cause__
                 if failure is not None:
                     unusable.add(self.name(index), failure)
-                if self._options["verbose"] and time.monotonic() > next_line:
+                count.show(index + 1)
+                if verbose not in (0, "auto") and time.monotonic() > next_line:
                     sys.stdout.write(f"{index + 1} of {len(self)} images\n")
                     next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
                 yield index, found

@@ -14,6 +14,7 @@ from ..base._detector import BaseDetector
 from ..base._fit_state import FitState
 from ..base._inner import LARGEST_SEED, hand_verbose, seed_unset
 from ..base._input import as_taken_by
+from ..base._published import published
 from ..reconstruction import PatchAutoencoder
 from ._images import Images, Kind
 from ._layout import PatchLayout
@@ -84,10 +85,11 @@ class PatchDetector(PatchMapsMixin, MetaEstimatorMixin, BaseDetector):
         Positions of random patches, images held out, and seeds of `estimator`.
     n_jobs : int, default=None
         Threads that read files; as `sklearn_occ.datasets.iter_images` takes it.
-    verbose : int, default=0
-        1 prints how many images are done, every 10 seconds. A fit goes over the images several times: to find those
-        that can be used, to cut patches, with `n_patches` for each epoch anew, and to score. It is handed to each
-        detector inside whose own `verbose` has its default; one that was set there stays.
+    verbose : int or "auto", default="auto"
+        "auto" shows how many images are done on one line of stderr, if that is a terminal or belongs to a notebook, in
+        the main thread of the main process alone. 0 is silent, 1 prints it every 10 seconds. A fit goes over the images
+        several times: to find those that can be used, to cut patches, with `n_patches` for each epoch anew, and to
+        score. It is handed to each detector inside whose own `verbose` has its default; one that was set there stays.
 
     Attributes
     ----------
@@ -126,9 +128,14 @@ class PatchDetector(PatchMapsMixin, MetaEstimatorMixin, BaseDetector):
         "min_foreground": [Interval(Real, 0, 1, closed="both")],
         "n_jobs": [Integral, None],
         "on_error": [StrOptions({"raise", "skip"})],
-        "verbose": ["verbose"],
+        "verbose": ["verbose", StrOptions({"auto"})],
     }
     _state_class = PatchFitState
+    from_paper = published(
+        {"inbreast": {"estimator": PatchAutoencoder.from_paper(), "patch_size": 128}},
+        departures="""Wei et al., section 5. Which patches are cut is not given, and the paper stops at their scores:
+        stride, foreground, pooling and blending are ours.""",
+    )
 
     def __init__(
         self,
@@ -147,7 +154,7 @@ class PatchDetector(PatchMapsMixin, MetaEstimatorMixin, BaseDetector):
         validation_fraction=None,
         random_state=None,
         n_jobs=None,
-        verbose=0,
+        verbose="auto",
     ):
         self.estimator = estimator
         self.patch_size = patch_size

@@ -132,7 +132,7 @@ class ConOCC(BaseReconstruction):
         "schedule": [StrOptions({"joint", "alternating"})],
         "score_function": [StrOptions({"reconstruction", "distance", "sum"})],
     }
-    _budgets = {"max_epochs": Steps(images=1000, table=1000)}
+    _budgets = {"max_epochs": Steps(images=1000, table=300)}
     from_paper = published(
         {
             "experiments": {**_PAPER, "schedule": "alternating"},

@@ -36,7 +36,7 @@ class PatchAutoencoder(BaseReconstruction):
     n_components : int, default=None
         Width of the code. None: for images that of the last map, 512 at 128 x 128, any other puts a dense layer on
         either side; half of the features of a table, at most 32; or what a given `encoder` has.
-    channels : int, default=2
+    channels : int, default={default of channels}
         Channels of the first stage of the default network of images (2 in the paper); the following stages double
         them, up to 16 times.
     {output activation}
@@ -83,7 +83,7 @@ class PatchAutoencoder(BaseReconstruction):
     (89, 32)
     """
 
-    _budgets = {"max_epochs": Steps(images=1000, table=1000)}
+    _budgets = {"max_epochs": Steps(images=3000, table=300)}
     from_paper = published(
         {"patches": {"channels": 2, "lr": 1e-3, "max_epochs": 500, "batch_size": 200}},
         departures="""Wei et al., section 5, for patches of 128 x 128 pixels, of which 32 412 train. Kernel, padding and
@@ -96,7 +96,7 @@ class PatchAutoencoder(BaseReconstruction):
         encoder=None,
         decoder=None,
         n_components=None,
-        channels=2,
+        channels=8,
         output_activation="auto",
         lr=1e-3,
         max_epochs="auto",

@@ -168,7 +168,7 @@ class TEND(BaseAutoencoder):
         "amplitude": [Interval(Real, 0, 1, closed="right")],
     }
     _net_class = DrawingNet
-    _budgets = {"pretrain_epochs": Steps(images=1000, table=1000), "max_epochs": Steps(images=1000, table=1000)}
+    _budgets = {"pretrain_epochs": Steps(images=300, table=1000), "max_epochs": Steps(images=300, table=1000)}
     from_paper = published(
         {
             "R=150": {"margin": 150.0, "classifier": True, **_PAPER},

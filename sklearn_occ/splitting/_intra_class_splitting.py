@@ -190,7 +190,7 @@ class IntraClassSplitting(BaseCodes):
         "batch_size": [Interval(Integral, 2, None, closed="left")],
     }
     _net_class = SplittingNet
-    _budgets = {"pretrain_epochs": Steps(images=1000, table=1000), "max_epochs": Steps(images=1000, table=1000)}
+    _budgets = {"pretrain_epochs": Steps(images=100, table=100), "max_epochs": Steps(images=100, table=100)}
     from_paper = published(
         {
             "ICS": {"rho": 0.1, "constraints": True, "symmetric": False, **_PAPER},

@@ -83,7 +83,7 @@ class COCSVM(BaseTwoStages):
         validation_fraction=None,
         image_shape=None,
         random_state=None,
-        verbose=0,
+        verbose="auto",
     ):
         super().__init__(
             autoencoder=autoencoder,

@@ -51,7 +51,7 @@ class CascadeVAE(BaseCascade):
     n_components : int, default=None
         Width of `z1`; `z2` is four times as wide. None: 512 for images, at most a quarter of their values; half of the
         features of a table, at most 32.
-    channels : int, default=16
+    channels : int, default={default of channels}
         Channels of the first stage of the network of images; each further stage doubles them.
     {output activation}
     lr : float, default=1e-3

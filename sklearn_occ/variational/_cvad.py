@@ -75,7 +75,7 @@ class CVAD(BaseCascade):
     n_components : int, default=None
         Width of its primary code; that of the branch is four times as wide. None: 512 for images, at most a quarter of
         their values; half of the features of a table, at most 32.
-    channels : int, default=16
+    channels : int, default={default of channels}
         Channels of the first stage of the network of images; each further stage doubles them.
     {output activation}
     lr : float, default=1e-3
@@ -151,7 +151,7 @@ class CVAD(BaseCascade):
     }
     _score_has_parts = True
 
-    _budgets = {"pretrain_epochs": Steps(images=1000, table=1000), "max_epochs": Steps(images=250, table=250)}
+    _budgets = {"pretrain_epochs": Steps(images=1200, table=1200), "max_epochs": Steps(images=300, table=300)}
     from_paper = published(
         {
             "section 4.2": {"pretrain_lr": 1e-3, "score_function": "average", "objective": "branches", **_PAPER},
@@ -173,7 +173,7 @@ class CVAD(BaseCascade):
         pretrain_epochs="auto",
         pretrain_lr=1e-3,
         n_components=None,
-        channels=16,
+        channels=8,
         output_activation="auto",
         lr=1e-3,
         max_epochs="auto",

@@ -1,59 +1,10 @@
 """ProgressLine: how far a fit is and how long it will take, on one line of a terminal or a notebook."""
 
-import multiprocessing
-import sys
-import threading
-import time
 from contextlib import contextmanager
 
 from skorch.callbacks import Callback
 
-_PAUSE = 0.1  # seconds between two writings: small data have hundreds of epochs in one
-
-
-def shows_progress():
-    """Whether a line can be rewritten in place where this runs.
-
-    On stderr, if it is a terminal or belongs to a notebook; in the main thread of the main process alone, since lines
-    of several fits at once would overwrite each other.
-    """
-    is_alone = (
-        multiprocessing.current_process().name == "MainProcess"
-        and threading.current_thread() is threading.main_thread()
-    )
-    return is_alone and (_is_terminal(sys.stderr) or type(sys.stderr).__module__.startswith("ipykernel"))
-
-
-def _is_terminal(stream):
-    try:
-        return stream.isatty()
-    except (AttributeError, ValueError):  # there is none, or it was closed
-        return False
-
-
-class Line:
-    """A line of stderr that is rewritten in place."""
-
-    def __init__(self):
-        self.length = 0
-        self.not_before = 0.0
-
-    def write(self, text, *, at_once=False):
-        """Replace the line, unless it was replaced a moment ago."""
-        now = time.monotonic()
-        if now < self.not_before and not at_once:
-            return
-        self.not_before = now + _PAUSE
-        sys.stderr.write(f"\r{text}{' ' * (self.length - len(text))}")
-        sys.stderr.flush()
-        self.length = len(text)
-
-    def erase(self):
-        """Leave an empty line, the cursor at its beginning."""
-        if self.length:
-            sys.stderr.write(f"\r{' ' * self.length}\r")
-            sys.stderr.flush()
-            self.length = 0
+from ..._progress import Line, duration, shows_progress
 
 
 class ProgressLine(Callback):
@@ -134,10 +85,3 @@ def one_line(nets):
         for line in lines:
             line.is_muted = False
             line.erase()
-
-
-def duration(seconds):
-    """Text of a time: "0:07", "12:30" or "3 h 05 min"."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes}:{seconds:02}"
