@@ -134,15 +134,15 @@ def cells_of(args, data, method, channels):
             "method": method,
             "channels": channels,
             "seed": seed,
-            "steps": list(STEPS),
+            "steps": args.steps,
         }
         for seed in seeds
         for majority in ((None,) if data == "pneumoniamnist" else args.classes)
     ]
 
 
-def widths_of(data, method, **_):
-    return (None,) if data == "table" else METHODS[method][3]
+def widths_of(data, method, only=None, **_):
+    return (None,) if data == "table" else [width for width in METHODS[method][3] if only is None or width in only]
 
 
 def all_cells(args):
@@ -151,7 +151,7 @@ def all_cells(args):
         cell
         for method in args.methods
         for data in args.data
-        for channels in widths_of(data, method)
+        for channels in widths_of(data, method, args.channels)
         for cell in cells_of(args, data, method, channels)
     ]
     return sorted(cells, key=lambda cell: (cell["seed"], widths_of(**cell).index(cell["channels"])))
@@ -163,22 +163,19 @@ def show(args):
         print(f"\n{data}: AUC (%) after so many steps, mean over {over}")
         rows = []
         for method in args.methods:
-            for channels in widths_of(data, method):
+            for channels in widths_of(data, method, args.channels):
                 cells = cells_of(args, data, method, channels)
                 found = [_cells.read(cell, args.output) for cell in cells]
                 found = [item for item in found if item and not item["failure"]]
                 if not found:
                     continue
                 means = [
-                    f"{100 * np.mean([item['figures'][str(steps)] for item in found]):.1f}"
-                    if str(steps) in found[0]["figures"]
-                    else "-"
-                    for steps in STEPS
+                    f"{100 * np.mean([item['figures'][str(steps)] for item in found]):.1f}" for steps in args.steps
                 ]
                 last = max(map(int, found[0]["fit_seconds"]))
                 cost = np.mean([item["fit_seconds"][str(last)] / last for item in found])
                 rows.append([method, channels or "-", *means, f"{1000 * cost:.1f}"])
-        _cells.print_table(["method", "channels", *STEPS, "ms a step"], rows)
+        _cells.print_table(["method", "channels", *args.steps, "ms a step"], rows)
     cells = all_cells(args)
     _cells.missing(cells, args.output)
     print(f"\nComputed with: {_cells.machines(cells, args.output)}")
@@ -220,6 +217,8 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--steps", nargs="+", type=int, default=list(STEPS))
+    parser.add_argument("--channels", nargs="+", type=int, help="widths to leave the others out")
     parser.add_argument("--seeds", type=int, default=2, help="of pneumoniamnist")
     parser.add_argument("--classes", nargs="+", type=int, default=[3, 8], help="of digits and table")
     parser.add_argument("--jobs", type=int, default=1, help="processes")

@@ -16,7 +16,7 @@ CONTRACT = {  # files and a test in each that ask every estimator
     "tests/test_common.py": "test_scikit_learn",
     "tests/base/test_input.py": "test_not_finite",
     "tests/base/test_scores.py": "test_same_seed_same_bits",
-    "tests/base/test_threshold.py": "test_rows_held_out_set_the_threshold",
+    "tests/base/test_detector.py": "test_rows_held_out_set_the_threshold",
     "tests/base/test_anomaly_map.py": "test_layouts_and_bytes",
     "tests/_engine/test_training.py": "test_training_lowers_the_loss",
     "tests/_engine/test_checkpoint.py": "resumes_to_the_same_bits",

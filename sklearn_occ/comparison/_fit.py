@@ -198,6 +198,8 @@ class EpochReport(Callback):
         A plain function: an estimator deep-copies its callbacks, and functions stay what they are.
     """
 
+    may_end_training = False  # a KeyboardInterrupt that it raises is Ctrl-C, not the end of a fit
+
     def __init__(self, report):
         self.report = report
 

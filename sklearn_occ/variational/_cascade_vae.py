@@ -133,7 +133,7 @@ class CascadeVAE(BaseCascade):
         branch_weight=1.0,
         kl_weight=1.0,
         n_components=None,
-        channels=16,
+        channels=8,
         output_activation="auto",
         lr=1e-3,
         max_epochs="auto",

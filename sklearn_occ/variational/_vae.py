@@ -99,7 +99,7 @@ class VAE(BaseVariational):
     True
     """
 
-    _budgets = {"max_epochs": Steps(images=1000, table=1000)}
+    _budgets = {"max_epochs": Steps(images=3000, table=1000)}
     from_paper = published(
         {"guo": {"kl_weight": 1.0, "channels": 16, "lr": 1e-3, "max_epochs": 250, "batch_size": 64}},
         departures="""Guo's thesis, section 4.2, for images of 256 x 256 pixels: 100 to 350 epochs, of which 250 are

@@ -56,7 +56,7 @@ def test_it_goes_to_all_depths_and_to_detectors_of_this_package_alone():
     mixture = AEGMM(mixture=GaussianMixture())
     assert hand_verbose(mixture, 1).mixture.verbose == 0
     frozen = FrozenEstimator(clone(NETWORK))
-    assert hand_verbose(frozen, 1).estimator.verbose == 0
+    assert hand_verbose(frozen, 1).estimator.verbose == "auto"
 
 
 def test_folds_in_threads_give_the_same_bits(X):

@@ -20,7 +20,8 @@ def call(callback, method_name, net, arguments):
     """Call a method of a callback; the user's hear of the last stage only.
 
     A KeyboardInterrupt out of a user's callback is marked as theirs, with `of_callback`: so skorch's EarlyStopping ends
-    training. Any other is Ctrl-C, unless a callback of the method marks it itself.
+    training. Any other is Ctrl-C, unless a callback of the method marks it itself; so is one out of a user's that says
+    `may_end_training = False`.
     """
     is_users = any(callback is users for users in net.last_stage_callbacks_)
     if is_users and net.stage_ != LAST_STAGE:
@@ -28,7 +29,8 @@ def call(callback, method_name, net, arguments):
     try:
         getattr(callback, method_name)(net, **arguments)
     except KeyboardInterrupt as stop:
-        stop.of_callback = is_users or getattr(stop, "of_callback", False)
+        is_theirs = is_users and getattr(callback, "may_end_training", True)
+        stop.of_callback = is_theirs or getattr(stop, "of_callback", False)
         raise
 
 
