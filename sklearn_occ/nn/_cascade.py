@@ -23,8 +23,27 @@ _BRANCH_WIDTH = 4  # codes of the branch are so many times as wide as the primar
 class CascadeOutput(NamedTuple):
     """What a cascade makes of rows.
 
-    `reconstruction` is the combined one, `mean` and `log_variance` are those of both codes, the primary first;
-    `primary` and `branch` are the reconstructions of each alone.
+    Parameters
+    ----------
+    reconstruction : tensor of shape (b, *shape)
+        The combined reconstruction.
+    mean, log_variance : tensors of shape (b, 5 k)
+        Those of both codes, the primary first.
+    primary, branch : tensors of shape (b, *shape)
+        The reconstruction of each decoder alone.
+
+    See Also
+    --------
+    CascadeVariationalAutoencoder : The network that gives it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import build_cascade
+    >>> cascade, width = build_cascade((6,), 2, 16, None)
+    >>> made = cascade(torch.zeros(4, 6))
+    >>> made.reconstruction.shape, made.mean.shape
+    (torch.Size([4, 6]), torch.Size([4, 10]))
     """
 
     reconstruction: torch.Tensor  # (b, *shape)
@@ -45,6 +64,21 @@ class CascadeVariationalAutoencoder(nn.Module):
         What takes the output of the first half of `encoder` and that of `decoder.primary` side by side; of 4 k numbers.
     decoder : CascadeDecoder
         The way back from both codes.
+
+    See Also
+    --------
+    build_cascade : Build one for rows of a given shape.
+    VariationalAutoencoder : The primary one alone.
+    JudgedCascade : The same with a discriminator.
+    sklearn_occ.CascadeVAE : The detector that trains it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import build_cascade
+    >>> cascade, width = build_cascade((6,), 2, 16, None)
+    >>> cascade(torch.zeros(4, 6), torch.randn(4, width)).branch.shape
+    torch.Size([4, 6])
     """
 
     def __init__(self, encoder, branch_encoder, decoder):
@@ -54,6 +88,20 @@ class CascadeVariationalAutoencoder(nn.Module):
         self.decoder = decoder
 
     def forward(self, x, noise=None):
+        """Encode rows, draw codes and decode them.
+
+        Parameters
+        ----------
+        x : tensor of shape (b, *shape)
+            Rows.
+        noise : tensor of shape (b, 5 k), default=None
+            Standard normal numbers for both codes, the primary first; None takes the means.
+
+        Returns
+        -------
+        output : CascadeOutput
+            Reconstructions, means and log-variances.
+        """
         noises = (None, None) if noise is None else code_parts(noise)
         near = self.encoder.shallow(x)
         mean, log_variance = self.encoder.distribution(near)
@@ -80,8 +128,21 @@ class CascadeDecoder(nn.Module):
     ----------
     primary, branch : torch.nn.Module
         Decoders without an activation, the primary in two halves, `deep` and `shallow`.
-    output_activation : torch.nn.Module, optional
+    output_activation : torch.nn.Module, default=None
         Applied to every reconstruction.
+
+    See Also
+    --------
+    CascadeVariationalAutoencoder : The network it is a part of.
+    build_variational_decoder : Build each of the two decoders.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import CascadeDecoder, build_variational_decoder
+    >>> primary, branch = (build_variational_decoder((6,), width, 16) for width in (2, 8))
+    >>> CascadeDecoder(primary, branch)(torch.zeros(4, 10)).shape
+    torch.Size([4, 6])
     """
 
     def __init__(self, primary, branch, output_activation=None):
@@ -91,16 +152,56 @@ class CascadeDecoder(nn.Module):
         self.activation = output_activation or nn.Identity()
 
     def forward(self, z):
+        """Decode both codes and combine what they give.
+
+        Parameters
+        ----------
+        z : tensor of shape (b, 5 k)
+            Codes, the primary first.
+
+        Returns
+        -------
+        reconstruction : tensor of shape (b, *shape)
+            The combined reconstruction.
+        """
         primary, branch = code_parts(z)
         return self.combined(self.primary(primary), self.branch(branch))
 
     def combined(self, first, second):
-        """Reconstruction from the outputs of both decoders."""
+        """Combine the outputs of both decoders.
+
+        Parameters
+        ----------
+        first, second : tensors of shape (b, *shape)
+            What each decoder gives, without an activation.
+
+        Returns
+        -------
+        reconstruction : tensor of shape (b, *shape)
+            The activation of their mean.
+        """
         return self.activation((first + second) / 2)
 
 
 def code_parts(z):
-    """Primary and branch part of codes side by side."""
+    """Split codes that stand side by side.
+
+    Parameters
+    ----------
+    z : tensor of shape (b, 5 k)
+        Codes, the primary first.
+
+    Returns
+    -------
+    primary : tensor of shape (b, k)
+        The primary part.
+    branch : tensor of shape (b, 4 k)
+        The part of the branch.
+
+    See Also
+    --------
+    CascadeDecoder : Network that takes both parts.
+    """
     return z.tensor_split([z.shape[1] // (1 + _BRANCH_WIDTH)], 1)
 
 
@@ -121,7 +222,31 @@ def build_branch_encoder(near, n_components):
 
 
 def build_cascade(shape, n_primary, channels, output_activation):
-    """The cascade for rows of `shape`, and the width of its codes together; `n_primary` None is the default."""
+    """Build the cascade for rows of `shape`, and say how wide its codes are together.
+
+    Parameters
+    ----------
+    shape : tuple (C, H, W) or (n_features,)
+        Shape of one row.
+    n_primary : int or None
+        Width of the primary code; None = `variational_code_width(shape)`. That of the branch is four times as wide.
+    channels : int
+        Channels of the first stage of the networks of images.
+    output_activation : torch.nn.Module or None
+        Applied to every reconstruction.
+
+    Returns
+    -------
+    cascade : CascadeVariationalAutoencoder
+        The network.
+    width : int
+        Width of both codes together.
+
+    See Also
+    --------
+    build_variational_encoder : Build the primary encoder alone.
+    build_judge : Discriminator of its reconstructions.
+    """
     n_primary = n_primary or variational_code_width(shape)
     n_branch = _BRANCH_WIDTH * n_primary
     encoder = build_variational_encoder(shape, n_primary, channels)

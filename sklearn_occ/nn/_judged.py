@@ -24,6 +24,21 @@ class JudgedCascade(nn.Module):
         A positive logit says that a row was made.
     noise_std : float
         What the codes of the second kind of made rows are disturbed by, in standard deviations of the prior.
+
+    See Also
+    --------
+    CascadeVariationalAutoencoder : The generator.
+    build_judge : Build the discriminator.
+    sklearn_occ.CVAD : The detector that trains it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import JudgedCascade, build_cascade, build_judge
+    >>> cascade, width = build_cascade((6,), 2, 16, None)
+    >>> networks = JudgedCascade(cascade, build_judge((6,), 16), noise_std=1.0)
+    >>> networks(torch.zeros(4, 6), torch.randn(4, width)).shape
+    torch.Size([12])
     """
 
     def __init__(self, generator, discriminator, noise_std):
@@ -34,6 +49,20 @@ class JudgedCascade(nn.Module):
         self.pretrains = False
 
     def forward(self, x, noise=None):
+        """Give what the stage needs, as above.
+
+        Parameters
+        ----------
+        x : tensor of shape (b, *shape)
+            Rows.
+        noise : tensor of shape (b, 5 k), default=None
+            Standard normal numbers for both codes; None in scoring.
+
+        Returns
+        -------
+        outputs : CascadeOutput, tensor or tuple of tensors
+            See the table of the class.
+        """
         if noise is None:
             made = self.generator(x)
             return made.reconstruction, made.mean, made.log_variance, self.discriminator(x)[1]
@@ -45,7 +74,27 @@ class JudgedCascade(nn.Module):
 
 
 def build_judge(shape, channels):
-    """Discriminator for rows of `shape`: of images the convolutions of the primary encoder and one dense layer."""
+    """Build the discriminator of a cascade for rows of `shape`.
+
+    Of images: the convolutions of the primary encoder and one dense layer.
+
+    Parameters
+    ----------
+    shape : tuple (C, H, W) or (n_features,)
+        Shape of one row.
+    channels : int
+        Channels of the first stage of the network of images.
+
+    Returns
+    -------
+    discriminator : Discriminator
+        The network.
+
+    See Also
+    --------
+    JudgedCascade : Network that holds it.
+    build_discriminator : Discriminator of the other adversarial methods.
+    """
     if len(shape) == 1:
         return build_discriminator(None, shape, channels)
     convolutions, n_features = convolutions_of(shape, channels)

@@ -9,7 +9,7 @@ from ._sending import send
 
 
 def coarse_noise(n_images, image_shape, sizes, generator, device="cpu"):
-    """Noise with a cell of its own size for each image.
+    """Draw noise with a cell of its own size for each image.
 
     ::
 
@@ -30,12 +30,18 @@ def coarse_noise(n_images, image_shape, sizes, generator, device="cpu"):
         Sides of a cell in pixels, at least 1; for each image its logarithm is drawn uniformly from that range.
     generator : torch.Generator
         Random numbers, on the CPU.
-    device : torch.device or str
+    device : torch.device or str, default="cpu"
         Where the images are made.
 
     Returns
     -------
     noise : tensor of shape (n_images, C, H, W)
+        The noise.
+
+    See Also
+    --------
+    Denoiser : Network that is trained to take it away.
+    sklearn_occ.DenoisingAutoencoder : The detector that trains it.
     """
     n_channels, *sides = image_shape
     smallest, largest = sizes

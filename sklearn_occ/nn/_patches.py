@@ -12,7 +12,25 @@ _CHANNEL_GROWTH = 16  # 2 channels in the first stage, 32 in the fifth
 
 
 def patch_code_width(image_shape, channels):
-    """Number of values in the last map of `PatchEncoder`."""
+    """Return the number of values in the last map of `PatchEncoder`.
+
+    Parameters
+    ----------
+    image_shape : tuple (C, H, W)
+        Shape of one patch.
+    channels : int
+        Channels of the first stage.
+
+    Returns
+    -------
+    n_components : int
+        Width of the code.
+
+    See Also
+    --------
+    PatchEncoder : The network.
+    default_code_width : The width of the other methods.
+    """
     n_channels, sides = feature_maps(image_shape, channels, _CHANNEL_GROWTH)[-1]
     return n_channels * prod(sides)
 
@@ -34,6 +52,20 @@ class PatchEncoder(nn.Sequential):
         Width of the code. Where it is not that of the last map, a dense layer without activation follows.
     channels : int, default=2
         Channels of the first stage.
+
+    See Also
+    --------
+    PatchDecoder : The way back.
+    patch_code_width : Width of the code without a dense layer.
+    ConvEncoder : The default encoder of the other methods.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import PatchEncoder, patch_code_width
+    >>> width = patch_code_width((1, 32, 32), 2)
+    >>> PatchEncoder((1, 32, 32), width)(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 128])
     """
 
     def __init__(self, image_shape, n_components, channels=2):
@@ -59,6 +91,18 @@ class PatchDecoder(nn.Sequential):
         Shape of one patch; sides of at least 8 pixels.
     channels : int, default=2
         Channels of the last hidden stage, as in the encoder.
+
+    See Also
+    --------
+    PatchEncoder : The way to the code.
+    ConvDecoder : The default decoder of the other methods.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import PatchDecoder
+    >>> PatchDecoder(128, (1, 32, 32))(torch.zeros(2, 128)).shape
+    torch.Size([2, 1, 32, 32])
     """
 
     def __init__(self, n_components, image_shape, channels=2):

@@ -7,5 +7,22 @@ def send(tensor, device):
     The host is not made to wait until the device has done what was launched before, as `tensor.to(device)` makes it;
     CUDA may still do so for more than 64 KiB. The tensor may be changed at once, unless it lies in pinned memory: else
     CUDA has put it aside when this returns.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+        On the CPU.
+    device : torch.device or str
+        Where it is to go.
+
+    Returns
+    -------
+    tensor : torch.Tensor
+        Its copy on the device; on the CPU the tensor itself.
+
+    See Also
+    --------
+    random_shift : A change whose random numbers are sent.
+    coarse_noise : Noise made on the device of random numbers that are sent.
     """
     return tensor.to(device, non_blocking=True)

@@ -32,6 +32,18 @@ class UNet(nn.Module):
         Channels of the first map; each smaller one doubles them.
     depth : int, default=3
         How often the sides are halved (rounding up), as long as the shorter one keeps 4 pixels.
+
+    See Also
+    --------
+    DenseDenoiser : The default of tables.
+    build_denoiser : Build the network for rows of a given shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import UNet
+    >>> UNet((1, 32, 32), channels=4)(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 1, 32, 32])
     """
 
     def __init__(self, image_shape, channels=8, depth=3):
@@ -50,6 +62,18 @@ class UNet(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x):  # (b, C, H, W)
+        """Turn images into images.
+
+        Parameters
+        ----------
+        x : tensor of shape (b, C, H, W)
+            Images.
+
+        Returns
+        -------
+        x : tensor of shape (b, C, H, W)
+            Images, without an activation.
+        """
         maps = [self.down[0](x)]
         for convolutions in self.down[1:]:
             maps.append(convolutions(max_pool2d(maps[-1], 2, ceil_mode=True)))
@@ -70,6 +94,18 @@ class DenseDenoiser(nn.Module):
     ----------
     n_features : int
         Features of a row.
+
+    See Also
+    --------
+    UNet : The default of images.
+    build_denoiser : Build the network for rows of a given shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import DenseDenoiser
+    >>> DenseDenoiser(6)(torch.zeros(2, 6)).shape
+    torch.Size([2, 6])
     """
 
     def __init__(self, n_features):
@@ -78,6 +114,18 @@ class DenseDenoiser(nn.Module):
         self.layers = mlp([n_features, width, width, n_features], slope=0.01)
 
     def forward(self, x):  # (b, n_features)
+        """Turn rows into rows.
+
+        Parameters
+        ----------
+        x : tensor of shape (b, n_features)
+            Rows.
+
+        Returns
+        -------
+        x : tensor of shape (b, n_features)
+            Rows.
+        """
         return x + self.layers(x)
 
 
@@ -88,8 +136,22 @@ class Denoiser(nn.Module):
     ----------
     denoiser : torch.nn.Module
         `(b, *shape) -> (b, *shape)`.
-    output_activation : torch.nn.Module, optional
+    output_activation : torch.nn.Module, default=None
         Applied to what the denoiser gives.
+
+    See Also
+    --------
+    coarse_noise : The noise.
+    build_denoiser : Build the network inside.
+    sklearn_occ.DenoisingAutoencoder : The detector that trains it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import Denoiser, DenseDenoiser
+    >>> network = Denoiser(DenseDenoiser(6))
+    >>> network(torch.zeros(2, 6), torch.randn(2, 6))[0].shape
+    torch.Size([2, 6])
     """
 
     def __init__(self, denoiser, output_activation=None):
@@ -97,11 +159,25 @@ class Denoiser(nn.Module):
         self.denoiser = denoiser if output_activation is None else nn.Sequential(denoiser, output_activation)
 
     def forward(self, x, *noise):
+        """Take the noise from rows.
+
+        Parameters
+        ----------
+        x : tensor of shape (b, *shape)
+            Rows.
+        *noise : tensors of shape (b, *shape)
+            What is added to them before.
+
+        Returns
+        -------
+        outputs : tuple of one tensor of shape (b, *shape)
+            What the denoiser makes of the rows.
+        """
         return (self.denoiser(sum(noise, x)),)
 
 
 def build_denoiser(denoiser, shape, channels, depth):
-    """Network from rows of `shape` to rows of `shape`.
+    """Build a network from rows of `shape` to rows of `shape`.
 
     Parameters
     ----------
@@ -111,6 +187,17 @@ def build_denoiser(denoiser, shape, channels, depth):
         Shape of one row.
     channels, depth : int
         Of the default network of images.
+
+    Returns
+    -------
+    denoiser : torch.nn.Module
+        `(b, *shape) -> (b, *shape)`.
+
+    See Also
+    --------
+    UNet : The default for images.
+    DenseDenoiser : The default for tables.
+    Denoiser : The same with noise and an activation.
     """
     if isinstance(denoiser, nn.Module):
         built = copy.deepcopy(denoiser)
