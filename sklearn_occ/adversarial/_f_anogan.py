@@ -106,6 +106,12 @@ class FAnoGAN(BaseGenerative):
         more than twice what they had before. Or when the encoder has collapsed or learned little: reconstructions of
         the training rows have less than 0.01 of their variance after 100 of its steps or more.
 
+    See Also
+    --------
+    AnoGAN : The same with a search for each row.
+    GANomaly : Autoencoder that is trained against a discriminator.
+    sklearn_occ.nn.EncodedAdversarial : The networks.
+
     Notes
     -----
     `warm_start` adds epochs of the encoder.

@@ -88,6 +88,12 @@ class DAGMM(BaseReconstruction):
     {deep attributes}
     {threshold attributes}
 
+    See Also
+    --------
+    AEGMM : The same in two stages.
+    CAE : Autoencoder scored by its error alone.
+    sklearn_occ.nn.MixtureAutoencoder : The network.
+
     Notes
     -----
     `batch_size` is at least 2: a single row has no covariance. Where one is left over for the validation loss it counts

@@ -64,6 +64,8 @@ def random_distortion(x, generator, amplitude=1.0):
 def random_resampling(x, generator):
     """Move each image by up to half a pixel along each side, interpolating bilinearly as distortions do.
 
+    What tells these from distorted images is then the distortion, not the interpolation.
+
     Parameters
     ----------
     x : tensor of shape (b, C, H, W)

@@ -12,7 +12,7 @@ _NORM_FLOOR = 0.01  # of the mean norm of the training rows
 
 
 def mixture_statistics(features, logits):
-    """Estimate the mixture of rows with soft memberships.
+    """Estimate the mixture of rows with soft memberships `gamma_i = softmax(logits_i)`.
 
     ::
 

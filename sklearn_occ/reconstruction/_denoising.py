@@ -81,6 +81,12 @@ class DenoisingAutoencoder(BaseRowMaker):
     {deep attributes}
     {threshold attributes}
 
+    See Also
+    --------
+    CAE : Autoencoder with a narrow code.
+    sklearn_occ.nn.UNet : The network of images.
+    sklearn_occ.nn.coarse_noise : The noise.
+
     References
     ----------
     Kascenas, Pugeault, O'Neil (2022), Denoising autoencoders for unsupervised anomaly detection in brain MRI, Medical
