@@ -10,13 +10,8 @@ from torch.nn.functional import l1_loss, mse_loss
 from .._docstrings import with_shared_docs
 from .._engine import LAST_STAGE, AdversarialNet, BaseReconstruction, RandomStream, Steps, as_network_input
 from ..base._published import published
-from ..nn import (
-    Recoder,
-    RecodingAdversarial,
-    build_discriminator,
-    build_encoder,
-    keeping_statistics,
-)
+from ..nn._adversarial import Recoder, RecodingAdversarial, build_discriminator, keeping_statistics
+from ..nn._autoencoder import build_encoder
 from ._adversarial_loss import judgement_loss
 from ._base import (
     LEAST_RECONSTRUCTED,

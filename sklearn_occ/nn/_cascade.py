@@ -1,4 +1,4 @@
-"""The networks of a cascade of two variational autoencoders."""
+"""The networks of a cascade of two variational autoencoders, alone and with a discriminator of what it makes."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,13 @@ import torch
 from torch import nn
 
 from . import _dense
+from ._adversarial import Discriminator, build_discriminator
 from ._variational import (
     SLOPE,
     GaussianEncoder,
     build_variational_decoder,
     build_variational_encoder,
+    convolutions_of,
     near_shape,
     sampled,
     variational_code_width,
@@ -132,3 +134,48 @@ def build_cascade(shape, n_primary, channels, output_activation):
     )
     branch_encoder = build_branch_encoder(near_shape(shape, n_primary, channels), n_branch)
     return CascadeVariationalAutoencoder(encoder, branch_encoder, decoder), n_primary + n_branch
+
+
+class JudgedCascade(nn.Module):
+    """A generator, and a discriminator of rows and reconstructions; what it gives depends on the stage.
+
+    ::
+
+        (x, noise) while `pretrains`     CascadeOutput of the generator, with noise
+        (x, noise) then                  logits (3 b,) of x, of G(x) and of D(mu + noise_std * noise)
+        x                                (reconstruction, mean, log_variance, logit of x)
+
+    Parameters
+    ----------
+    generator : CascadeVariationalAutoencoder
+        `G`, with the decoder `D` of its codes `mu`.
+    discriminator : Discriminator
+        A positive logit says that a row was made.
+    noise_std : float
+        What the codes of the second kind of made rows are disturbed by, in standard deviations of the prior.
+    """
+
+    def __init__(self, generator, discriminator, noise_std):
+        super().__init__()
+        self.generator = generator
+        self.discriminator = discriminator
+        self.noise_std = noise_std
+        self.pretrains = False
+
+    def forward(self, x, noise=None):
+        if noise is None:
+            made = self.generator(x)
+            return made.reconstruction, made.mean, made.log_variance, self.discriminator(x)[1]
+        if self.pretrains:
+            return self.generator(x, noise)
+        made = self.generator(x)
+        disturbed = self.generator.decoder(made.mean + self.noise_std * noise)
+        return self.discriminator(torch.cat([x, made.reconstruction, disturbed]))[1]
+
+
+def build_judge(shape, channels):
+    """Discriminator for rows of `shape`: of images the convolutions of the primary encoder and one dense layer."""
+    if len(shape) == 1:
+        return build_discriminator(None, shape, channels)
+    convolutions, n_features = convolutions_of(shape, channels)
+    return Discriminator(nn.Sequential(*convolutions, nn.Flatten()), n_features).to(memory_format=torch.channels_last)
