@@ -12,7 +12,7 @@ ifneq ($(SKLEARN_OCC_DATA),)
 export SKLEARN_OCC_DATA
 endif
 
-.PHONY: setup demo test test-lowest test-slow test-gpu bench-gpu lint format parameters lock clean
+.PHONY: setup demo test test-lowest test-slow test-gpu bench-gpu lint format pages lock clean
 
 setup: $(READY)
 
@@ -58,9 +58,10 @@ format: $(READY)
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-# The page of all parameters, from the signatures.
-parameters: $(READY)
+# The pages of docs/ that are made from the code: all parameters, from the signatures, and the layers, from the imports.
+pages: $(READY)
 	$(BIN)/python docs/make_parameters.py
+	$(BIN)/python docs/make_layers.py
 
 # Pin anew: the newest versions that fit pyproject.toml, beside torch 2.13.0.
 lock:

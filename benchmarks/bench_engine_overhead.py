@@ -23,7 +23,7 @@ from torch import nn
 
 from sklearn_occ import CAE
 from sklearn_occ._engine.rows._batches import resident
-from sklearn_occ.nn import mean_squared_error
+from sklearn_occ.nn._losses import mean_squared_error
 
 SETTINGS = [  # network, rows, features, batch size, aim: at least this times faster than skorch
     ("64-32", 5000, 784, 32, 1.8),

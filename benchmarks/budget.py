@@ -3,6 +3,7 @@
     python benchmarks/budget.py
     python benchmarks/budget.py --data digits table --methods ConOCC CAE
     python benchmarks/budget.py --cost                         # seconds of a step at 64 x 64 pixels, by width
+    python benchmarks/budget.py --search                       # AUC of AnoGAN by what its search may spend
     python benchmarks/budget.py --table-only
 
 pneumoniamnist (28 x 28) trains on the 1214 normal training images and reports the AUC of the validation images; its
@@ -58,6 +59,7 @@ METHODS = {  # by name: class, learning rate, batch size, widths, parameters
     "IntraClassSplitting": ("IntraClassSplitting", 1e-3, 64, (16, 8), {}),
     "AnoGAN": ("AnoGAN", 1e-3, 128, (16, 8), {"n_restarts": 1, "search_steps": 20}),
 }
+SEARCHES = ((1, 25), (1, 50), (1, 100), (2, 50), (1, 250), (2, 125), (1, 500), (2, 250), (2, 500))  # of AnoGAN
 PERIODS = 16  # of ConOCC in a fit, as 1000 epochs with updates every 60 have
 WARM_UP = 0.1  # of TEND's epochs, as 10 of 100
 
@@ -213,6 +215,23 @@ def show_cost(args):
     _cells.print_table(["method", "channels", "rows", "ms a step", "by CAE's of 8", "of the stage before"], rows)
 
 
+def show_search(args):
+    """AUC of AnoGAN on the validation images of PneumoniaMNIST, and seconds a row, by what its search may spend."""
+    cell = {"data": "pneumoniamnist", "method": "AnoGAN", "channels": 16, "seed": 0}
+    X_train, X, y = load(cell)
+    rows = []
+    for seed in range(args.seeds):
+        occ = estimator_of(cell | {"seed": seed}, len(X_train), 1000).set_params(search_steps=0).fit(X_train)
+        for restarts, steps in SEARCHES:
+            occ.set_params(n_restarts=restarts, search_steps=steps)
+            started = time.perf_counter()
+            auc = roc_auc_score(y == 1, occ.score_samples(X))
+            seconds = time.perf_counter() - started
+            rows.append([seed, restarts, steps, f"{100 * auc:.1f}", f"{1000 * seconds / len(X):.0f}"])
+            print(rows[-1], flush=True)
+    _cells.print_table(["seed", "restarts", "steps", "AUC (%)", "ms a row"], rows)
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
@@ -224,6 +243,7 @@ def parse():
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--output", type=Path, default=Path("results/budget"))
     parser.add_argument("--cost", action="store_true", help="time steps at 64 x 64 pixels instead")
+    parser.add_argument("--search", action="store_true", help="compare budgets of AnoGAN's search instead")
     parser.add_argument("--cost-rows", type=int, default=256)
     parser.add_argument("--table-only", action="store_true", help="compute nothing")
     return parser.parse_args()
@@ -233,6 +253,9 @@ def main():
     args = parse()
     if args.cost:
         show_cost(args)
+        return
+    if args.search:
+        show_search(args)
         return
     n_errors = 0 if args.table_only else _cells.run(all_cells(args), compute, args.output, args.jobs)
     show(args)

@@ -35,7 +35,7 @@ from skorch import NeuralNetBinaryClassifier
 from sklearn_occ.datasets import fetch_pneumoniamnist, inter_class_test_set
 from sklearn_occ.metrics import g_mean_threshold, unseen_transformation_rates
 from sklearn_occ.model_selection import one_vs_rest_split, rest_vs_one_split
-from sklearn_occ.nn import build_encoder
+from sklearn_occ.nn._autoencoder import build_encoder
 
 SPLITS = {"one-vs-rest": one_vs_rest_split, "rest-vs-one": rest_vs_one_split}
 LABELLED = "BinaryClassifier"

@@ -11,7 +11,8 @@ from .._docstrings import with_shared_docs
 from .._engine import RandomStream, Steps
 from .._progress import Count
 from ..base._published import published
-from ..nn import AUGMENTATIONS, GenerativeAdversarial, build_discriminator
+from ..nn._adversarial import GenerativeAdversarial, build_discriminator
+from ..nn._augmentation import AUGMENTATIONS
 from ._adversarial_loss import AdversarialLoss, random_codes
 from ._base import BaseGenerative, paper_code_width
 from ._latent_search import LatentSearch

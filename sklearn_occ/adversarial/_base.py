@@ -11,7 +11,8 @@ from torch import nn
 
 from .._engine import AdversarialNet, BaseCodes, RandomStream, total_variance
 from .._warning import warn
-from ..nn import build_decoder, default_code_width, default_table_generator
+from ..nn._adversarial import default_table_generator
+from ..nn._autoencoder import build_decoder, default_code_width
 
 LEAST_RECONSTRUCTED, LEAST_GENERATED, _MOST = 0.01, 0.05, 10.0  # in units of the variance of the training rows
 FEW_STEPS = 100  # of training, after which what is made should vary

@@ -7,7 +7,8 @@ from sklearn.utils._param_validation import Interval
 from .._docstrings import with_shared_docs
 from .._engine import LAST_STAGE, FusedAdam, Steps, epochs_or_auto, reconstructed_variance
 from ..base._published import published
-from ..nn import EncodedAdversarial, build_discriminator, build_encoder
+from ..nn._adversarial import EncodedAdversarial, build_discriminator
+from ..nn._autoencoder import build_encoder
 from ._base import FEW_STEPS, LEAST_RECONSTRUCTED, BaseGenerative, note_untrained, paper_code_width, steps_of
 from ._wasserstein_loss import WassersteinLoss
 
@@ -110,7 +111,6 @@ class FAnoGAN(BaseGenerative):
     --------
     AnoGAN : The same with a search for each row.
     GANomaly : Autoencoder that is trained against a discriminator.
-    sklearn_occ.nn.EncodedAdversarial : The networks.
 
     Notes
     -----

@@ -10,13 +10,8 @@ from torch.nn.functional import l1_loss, mse_loss
 from .._docstrings import with_shared_docs
 from .._engine import LAST_STAGE, AdversarialNet, BaseReconstruction, RandomStream, Steps, as_network_input
 from ..base._published import published
-from ..nn import (
-    Recoder,
-    RecodingAdversarial,
-    build_discriminator,
-    build_encoder,
-    keeping_statistics,
-)
+from ..nn._adversarial import Recoder, RecodingAdversarial, build_discriminator, keeping_statistics
+from ..nn._autoencoder import build_encoder
 from ._adversarial_loss import judgement_loss
 from ._base import (
     LEAST_RECONSTRUCTED,
@@ -106,7 +101,7 @@ class GANomaly(BaseReconstruction):
     --------
     FAnoGAN : Encoder that is trained after the generator.
     AnoGAN : Search for a code in place of an encoder.
-    sklearn_occ.nn.RecodingAdversarial : The networks.
+    sklearn_occ.CAE : Autoencoder without a discriminator.
 
     Notes
     -----

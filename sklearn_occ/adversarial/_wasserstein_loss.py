@@ -3,7 +3,8 @@
 import torch
 
 from .._engine import LAST_STAGE
-from ..nn import ScoreOfParts, row_error, send
+from ..nn._augmentation import send
+from ..nn._losses import ScoreOfParts, row_error
 from ._base import FirstVariance
 
 

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import with_shared_docs
-from ..nn import StructuralSimilarity
+from ..nn._similarity import StructuralSimilarity
 from ._input import as_float
 from ._one_class import finite
 

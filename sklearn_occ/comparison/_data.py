@@ -13,7 +13,7 @@ from ..datasets import (
     load_image_folder,
     load_one_class_digits,
 )
-from ..datasets._resizing import resize_image
+from ..datasets._images import resize_image
 from ._npz import read_npz
 
 

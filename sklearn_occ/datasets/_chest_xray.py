@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from .._optional import require
 from ._download import cache_folder, fetch_file, provided_file
-from ._resizing import resize_image
+from ._images import resize_image
 
 _DESCR = """\
 ChestX: normal chest X-rays against pneumonia

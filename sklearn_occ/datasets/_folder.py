@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from ._images import resize_image
 from ._parallel import LEFT_OUT
 from ._reading import read_header, read_image
 from ._reading_ahead import Unusable, usable
-from ._resizing import resize_image
 
 _FOLDERS = ("train", "test/majority", "test/minority")
 

@@ -4,8 +4,7 @@ import numpy as np
 from sklearn.utils._param_validation import validate_params
 
 from ..base._input import as_array, as_float
-from ._checks import refuse_channels_last, refuse_outside_unit_range
-from ._resizing import resize_image
+from ._images import refuse_channels_last, refuse_outside_unit_range, resize_image
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in pillow, with which files are read
 

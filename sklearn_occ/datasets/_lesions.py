@@ -8,7 +8,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from ..preprocessing._tissue import brighter_part
-from ._checks import refuse_outside_unit_range
+from ._images import refuse_outside_unit_range
 from ._lesion_shapes import SMALLEST, blob, patch, spots
 
 _SHAPES = {"microcalcifications": spots, "blurred": blob, "texture": patch}

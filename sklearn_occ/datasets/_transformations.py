@@ -8,8 +8,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from ..base._input import as_array, as_float
-from ._checks import refuse_channels_last, refuse_outside_unit_range
-from ._resizing import resize_image
+from ._images import refuse_channels_last, refuse_outside_unit_range, resize_image
 
 DEFAULT_STRENGTHS = {"cut": 0.3, "crop": 0.3, "noise": 0.1, "blur": 0.03}
 _LEAST_BLUR = 0.7  # pixels; at a third of it a pixel gives its neighbours 0.0001 of itself
@@ -64,7 +63,7 @@ def transform_images(images, *, kind, strength=None, random_state=0):
     See Also
     --------
     sklearn_occ.metrics.unseen_transformation_rates : Share of changed images that a detector finds.
-    sklearn_occ.nn.random_distortion : The strong distortions that TEND is trained on.
+    sklearn_occ.TEND : Detector that is trained on strong distortions.
     plant_lesions : Change a small part of each image.
 
     Notes

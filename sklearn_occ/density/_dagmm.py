@@ -9,13 +9,9 @@ from torch import nn
 from .._docstrings import with_shared_docs
 from .._engine import LAST_STAGE, BaseReconstruction, Steps
 from ..base._published import published
-from ..nn import (
-    MixtureAutoencoder,
-    default_code_width,
-    mean_squared_error,
-    mixture_log_density,
-    mixture_statistics,
-)
+from ..nn._autoencoder import default_code_width
+from ..nn._losses import mean_squared_error
+from ..nn._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
 
 _WIDEST_CODE = 8
 _PAPER = {"n_mixtures": 4, "energy_weight": 0.1, "covariance_weight": 0.005, "n_hidden": 10, "dropout": 0.5}
@@ -92,7 +88,6 @@ class DAGMM(BaseReconstruction):
     --------
     AEGMM : The same in two stages.
     CAE : Autoencoder scored by its error alone.
-    sklearn_occ.nn.MixtureAutoencoder : The network.
 
     Notes
     -----

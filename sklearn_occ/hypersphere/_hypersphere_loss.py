@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..nn import mean_squared_error, squared_error
+from ..nn._losses import mean_squared_error, squared_error
 
 _NEAREST_TO_ZERO = 0.1  # coordinates of the centre keep this distance from 0
 

@@ -17,7 +17,7 @@ from ..base._inner import LARGEST_SEED, hand_verbose, in_threads, seed_unset, wa
 from ..base._input import image_shape_within
 from ..base._one_class import BaseOneClass, finite
 from ..reconstruction import PCAReconstruction
-from ._pooling import pooled
+from ._regions import pooled
 
 _LEAST_SHARE = 0.01  # of the root mean square of all scales of images, of a feature's mean error in a table
 

@@ -20,7 +20,7 @@ from ._images import Images, Kind
 from ._layout import PatchLayout
 from ._patch_maps import PatchMapsMixin
 from ._patch_scorer import PatchScorer
-from ._pooling import pooled
+from ._regions import pooled
 from ._sampling import RenewedPatches, TrainingPatches
 
 

@@ -1,4 +1,4 @@
-"""The most suspicious regions of anomaly maps, as a table."""
+"""What anomaly maps say of an image: one score of its places, and its most suspicious regions."""
 
 import numpy as np
 from scipy import ndimage
@@ -39,3 +39,11 @@ def regions_of(anomaly_map, covered, top_fraction):
         }
         for place, peak in zip(ndimage.find_objects(labels), peaks, strict=True)
     ]
+
+
+def pooled(scores, pooling, top_fraction):
+    """One score (...) from those of k places, (..., k): "max" takes the lowest, "mean" all, "top" the lowest share."""
+    if pooling == "mean":
+        return scores.mean(axis=-1)
+    n_lowest = 1 if pooling == "max" else max(1, round(top_fraction * scores.shape[-1]))
+    return np.partition(scores, n_lowest - 1, axis=-1)[..., :n_lowest].mean(axis=-1)

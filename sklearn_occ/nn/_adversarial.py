@@ -26,8 +26,9 @@ class Discriminator(nn.Module):
 
     See Also
     --------
-    build_discriminator : Build one for rows of a given shape.
-    GenerativeAdversarial : A generator with a discriminator.
+    ConvEncoder : Network whose convolutions judge images by default.
+    sklearn_occ.AnoGAN : Detector with a `discriminator`.
+    sklearn_occ.GANomaly : Detector with a `discriminator`.
 
     Examples
     --------
@@ -77,25 +78,9 @@ class GenerativeAdversarial(nn.Module):
         `(b, n_components) -> (b, *shape)`.
     discriminator : Discriminator
         What judges real and generated rows.
-    output_activation : torch.nn.Module, default=None
+    output_activation : torch.nn.Module, optional
         What follows the generator in `made`. It is no part of it, so that a trained generator can be given to another
         detector.
-
-    See Also
-    --------
-    EncodedAdversarial : The same with an encoder to the generator's codes.
-    RecodingAdversarial : The same with an autoencoder as generator.
-    sklearn_occ.AnoGAN : The detector that trains it.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import GenerativeAdversarial, build_discriminator
-    >>> judge = build_discriminator(None, (6,), 8)
-    >>> networks = GenerativeAdversarial(torch.nn.Linear(3, 6), judge)
-    >>> x, codes = torch.zeros(4, 6), torch.zeros(4, 3)
-    >>> networks(x, codes, player="generator").shape
-    torch.Size([4])
     """
 
     def __init__(self, generator, discriminator, output_activation=None):
@@ -105,22 +90,6 @@ class GenerativeAdversarial(nn.Module):
         self.output_activation = nn.Identity() if output_activation is None else output_activation
 
     def forward(self, x, codes=None, *, player=None):
-        """Give what the player whose turn it is needs, as above.
-
-        Parameters
-        ----------
-        x : tensor of shape (b, *shape)
-            Rows.
-        codes : tensor of shape (b, n_components), default=None
-            Codes that the generator makes rows of; None only where `player` is None.
-        player : {"generator", "discriminator"}, default=None
-            Whose turn it is; None in scoring.
-
-        Returns
-        -------
-        outputs : tensor or tuple of tensors
-            See the table of the class.
-        """
         if player is None:
             return self.discriminator(x)
         if player == "generator":
@@ -128,19 +97,9 @@ class GenerativeAdversarial(nn.Module):
         return self.discriminator(x)[1], self.discriminator(self.made(codes).detach())[1]
 
     def made(self, codes, *, keeps_statistics=False):
-        """Make rows of codes.
+        """Rows of the codes (b, n_components), (b, *shape).
 
-        Parameters
-        ----------
-        codes : tensor of shape (b, n_components)
-            Codes.
-        keeps_statistics : bool, default=False
-            Whether the generator's running means and variances are left as they were.
-
-        Returns
-        -------
-        rows : tensor of shape (b, *shape)
-            What the generator makes, behind the output activation.
+        With `keeps_statistics` the generator's running means and variances are left as they were.
         """
         rows = keeping_statistics(self.generator, codes) if keeps_statistics else self.generator(codes)
         return self.output_activation(rows)
@@ -159,28 +118,10 @@ class EncodedAdversarial(GenerativeAdversarial):
 
     Parameters
     ----------
-    generator, discriminator : torch.nn.Module
+    generator, discriminator, output_activation : torch.nn.Module
         As in `GenerativeAdversarial`.
     encoder : torch.nn.Module
         `(b, *shape) -> (b, n_components)`.
-    output_activation : torch.nn.Module, default=None
-        As in `GenerativeAdversarial`.
-
-    See Also
-    --------
-    GenerativeAdversarial : The same without an encoder.
-    gradient_penalty : The penalty.
-    sklearn_occ.FAnoGAN : The detector that trains it.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import EncodedAdversarial, build_discriminator
-    >>> judge = build_discriminator(None, (6,), 8)
-    >>> networks = EncodedAdversarial(torch.nn.Linear(3, 6), judge, torch.nn.Linear(6, 3))
-    >>> made, code, features, features_made = networks(torch.zeros(4, 6))
-    >>> made.shape, code.shape
-    (torch.Size([4, 6]), torch.Size([4, 3]))
     """
 
     def __init__(self, generator, discriminator, encoder, output_activation=None):
@@ -188,24 +129,6 @@ class EncodedAdversarial(GenerativeAdversarial):
         self.encoder = encoder
 
     def forward(self, x, codes=None, shares=None, *, player=None):
-        """Give what the player whose turn it is needs, as above.
-
-        Parameters
-        ----------
-        x : tensor of shape (b, *shape)
-            Rows.
-        codes : tensor of shape (b, n_components), default=None
-            Codes that the generator makes rows of.
-        shares : tensor of shape (b, 1, ...), default=None
-            Share of x in each mixed row, between 0 and 1.
-        player : {"generator", "discriminator", "encoder"}, default=None
-            Whose turn it is; None in scoring, which gives what "encoder" does.
-
-        Returns
-        -------
-        outputs : tensor or tuple of tensors
-            See the table of the class.
-        """
         if player == "generator":
             return keeping_statistics(self.discriminator, self.made(codes))[1]
         if player == "discriminator":
@@ -233,20 +156,6 @@ class Recoder(nn.Module):
         `(b, *shape) -> (b, n_components)` and back.
     reencoder : torch.nn.Module
         The second encoder, with weights of its own.
-
-    See Also
-    --------
-    RecodingAdversarial : The same with a discriminator.
-    Autoencoder : An encoder and a decoder alone.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import Recoder
-    >>> recoder = Recoder(torch.nn.Linear(6, 3), torch.nn.Linear(3, 6), torch.nn.Linear(6, 3))
-    >>> made, code, recoded = recoder(torch.zeros(4, 6))
-    >>> made.shape, code.shape, recoded.shape
-    (torch.Size([4, 6]), torch.Size([4, 3]), torch.Size([4, 3]))
     """
 
     def __init__(self, encoder, decoder, reencoder):
@@ -256,22 +165,6 @@ class Recoder(nn.Module):
         self.reencoder = reencoder
 
     def forward(self, x):
-        """Encode rows, decode the codes and encode what was decoded.
-
-        Parameters
-        ----------
-        x : tensor of shape (b, *shape)
-            Rows.
-
-        Returns
-        -------
-        made : tensor of shape (b, *shape)
-            The rows that were made, `x'`.
-        code : tensor of shape (b, n_components)
-            Codes of the rows, `z`.
-        recoded : tensor of shape (b, n_components)
-            Codes of the rows that were made, `z'`.
-        """
         code = self.encoder(x.clone())
         made = self.decoder(code.clone())
         return made, code, self.reencoder(made.clone())
@@ -285,48 +178,9 @@ class RecodingAdversarial(GenerativeAdversarial):
     x                       (x', z, z') of the generator
     x, "generator"          (x', z, z'), f(x'), f(x)
     x, "discriminator"      logits of x and of x', (b,) each
-
-    Parameters
-    ----------
-    generator : Recoder
-        What makes rows.
-    discriminator : Discriminator
-        What judges real and made rows.
-    output_activation : torch.nn.Module, default=None
-        As in `GenerativeAdversarial`; None, as the decoder of a `Recoder` has its own.
-
-    See Also
-    --------
-    Recoder : The generator.
-    GenerativeAdversarial : A generator of drawn codes.
-    sklearn_occ.GANomaly : The detector that trains it.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import Recoder, RecodingAdversarial, build_discriminator
-    >>> recoder = Recoder(torch.nn.Linear(6, 3), torch.nn.Linear(3, 6), torch.nn.Linear(6, 3))
-    >>> networks = RecodingAdversarial(recoder, build_discriminator(None, (6,), 8))
-    >>> of_rows, of_made = networks(torch.zeros(4, 6), player="discriminator")
-    >>> of_rows.shape, of_made.shape
-    (torch.Size([4]), torch.Size([4]))
     """
 
     def forward(self, x, *, player=None):
-        """Give what the player whose turn it is needs, as above.
-
-        Parameters
-        ----------
-        x : tensor of shape (b, *shape)
-            Rows.
-        player : {"generator", "discriminator"}, default=None
-            Whose turn it is; None in scoring.
-
-        Returns
-        -------
-        outputs : tuple
-            See the table of the class.
-        """
         if player == "discriminator":
             with torch.no_grad():
                 made = keeping_statistics(self.generator, x)[0]
@@ -349,29 +203,12 @@ class RecodingAdversarial(GenerativeAdversarial):
 
 
 def keeping_statistics(module, *args):
-    """`module(*args)`, after which running means and variances of the module are as they were.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        A network.
-    *args : tensors
-        What it takes.
-
-    Returns
-    -------
-    outputs : tensor or tuple of tensors
-        What the network gives.
-
-    See Also
-    --------
-    GenerativeAdversarial.made : Rows of codes, with statistics that change or stay.
-    """
+    """`module(*args)`, after which running means and variances of the module are as they were."""
     return functional_call(module, {name: buffer.clone() for name, buffer in module.named_buffers()}, args)
 
 
 def build_discriminator(discriminator, shape, channels, *, layer_norm=False):
-    """Build a discriminator for rows of `shape`.
+    """Discriminator for rows of `shape`.
 
     Parameters
     ----------
@@ -388,13 +225,6 @@ def build_discriminator(discriminator, shape, channels, *, layer_norm=False):
     Returns
     -------
     discriminator : Discriminator
-        The network, with one linear layer on its features.
-
-    See Also
-    --------
-    Discriminator : What is returned.
-    build_judge : Discriminator of a cascade of variational autoencoders.
-    build_encoder : Encoder for rows of a given shape.
     """
     if isinstance(discriminator, nn.Module):
         features = copy.deepcopy(discriminator)
@@ -415,23 +245,5 @@ def build_discriminator(discriminator, shape, channels, *, layer_norm=False):
 
 
 def default_table_generator(n_components, shape):
-    """Build a generator of rows of a table: two hidden layers, mirrored from the discriminator's.
-
-    Parameters
-    ----------
-    n_components : int
-        Width of the codes.
-    shape : tuple (n_features,)
-        Shape of one row.
-
-    Returns
-    -------
-    generator : torch.nn.Module
-        `(b, n_components) -> (b, n_features)`, with no activation behind the last layer.
-
-    See Also
-    --------
-    build_discriminator : The network against which it is trained.
-    DenseDecoder : Decoder of the autoencoders of tables.
-    """
+    """Generator of rows of a table: two hidden layers, mirrored from the discriminator's."""
     return _dense.mlp((n_components, *_TABLE_WIDTHS[::-1], *shape), slope=_SLOPE)

@@ -15,23 +15,8 @@ class Autoencoder(nn.Module):
     ----------
     encoder, decoder : torch.nn.Module
         `(b, *shape) -> (b, n_components)` and back.
-    code_activation, output_activation : torch.nn.Module, default=None
+    code_activation, output_activation : torch.nn.Module, optional
         Applied to the code and to the reconstruction.
-
-    See Also
-    --------
-    build_encoder : Encoder for rows of a given shape.
-    build_decoder : Decoder for rows of a given shape.
-    ReconstructionLoss : Loss and score of what it gives.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import Autoencoder, DenseDecoder, DenseEncoder
-    >>> autoencoder = Autoencoder(DenseEncoder((6,), 3), DenseDecoder(3, (6,)))
-    >>> reconstruction, code = autoencoder(torch.zeros(2, 6))
-    >>> reconstruction.shape, code.shape
-    (torch.Size([2, 6]), torch.Size([2, 3]))
     """
 
     def __init__(self, encoder, decoder, code_activation=None, output_activation=None):
@@ -40,49 +25,17 @@ class Autoencoder(nn.Module):
         self.decoder = decoder if output_activation is None else nn.Sequential(decoder, output_activation)
 
     def forward(self, x):
-        """Encode rows and decode their codes.
-
-        Parameters
-        ----------
-        x : tensor of shape (b, *shape)
-            Rows.
-
-        Returns
-        -------
-        reconstruction : tensor of shape (b, *shape)
-            The decoded codes.
-        code : tensor of shape (b, n_components)
-            The codes.
-        """
         code = self.encoder(x)
         return self.decoder(code), code
 
 
 def default_code_width(shape):
-    """Return the width of the code of the default network for rows of `shape`.
-
-    Parameters
-    ----------
-    shape : tuple (C, H, W) or (n_features,)
-        Shape of one row.
-
-    Returns
-    -------
-    n_components : int
-        Of images 256, at most a quarter of their values; of a table half of the features, at most 32.
-
-    See Also
-    --------
-    build_encoder : Encoder of that width.
-    variational_code_width : The same of variational autoencoders.
-    patch_code_width : The same of autoencoders of patches.
-    map_code_width : The same of `MapEncoder`.
-    """
+    """Width of the code for rows of `shape`: that of the default network for them."""
     return _network_for(shape).default_code_width(shape)
 
 
 def build_encoder(encoder, shape, n_components, channels, *, default_width=None, bias=True, name="encoder"):
-    """Build an encoder for rows of `shape`, and say how wide its code is.
+    """Encoder for rows of `shape`, and the width of its code.
 
     Parameters
     ----------
@@ -94,25 +47,17 @@ def build_encoder(encoder, shape, n_components, channels, *, default_width=None,
         Width of the code; None = the default for the shape, or what the module gives.
     channels : int
         Width of the default network of images.
-    default_width : int, default=None
+    default_width : int, optional
         Width of the code where `n_components` is None; None = `default_code_width(shape)`.
-    bias : bool, default=True
+    bias : bool
         False leaves biases and learnt scales of batch normalisation out of the default network.
-    name : str, default="encoder"
+    name : str
         What errors call it: the estimator's parameter.
 
     Returns
     -------
     encoder : torch.nn.Module
-        `(b, *shape) -> (b, n_components)`.
     n_components : int
-        Width of the code.
-
-    See Also
-    --------
-    build_decoder : The way back.
-    ConvEncoder : The default for images.
-    DenseEncoder : The default for tables.
     """
     wanted = n_components
     if n_components is None:
@@ -136,31 +81,9 @@ def build_encoder(encoder, shape, n_components, channels, *, default_width=None,
 
 
 def build_decoder(decoder, n_components, shape, channels, *, name="decoder"):
-    """Build a decoder from codes of width `n_components` to rows of `shape`.
+    """Decoder from codes of width `n_components` to rows of `shape`; parameters as in `build_encoder`.
 
-    Parameters
-    ----------
-    decoder : None, torch.nn.Module or callable
-        None = the default; a module is copied; else `decoder(n_components, shape)`.
-    n_components : int
-        Width of the code.
-    shape : tuple (C, H, W) or (n_features,)
-        Shape of one row.
-    channels : int
-        Width of the default network of images.
-    name : str, default="decoder"
-        What errors call it: the estimator's parameter.
-
-    Returns
-    -------
-    decoder : torch.nn.Module
-        `(b, n_components) -> (b, *shape)`.
-
-    See Also
-    --------
-    build_encoder : The way to the codes.
-    ConvDecoder : The default for images.
-    DenseDecoder : The default for tables.
+    `name` is what errors call it: the estimator's parameter.
     """
     if isinstance(decoder, nn.Module):
         built = copy.deepcopy(decoder)

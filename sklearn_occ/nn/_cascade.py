@@ -1,4 +1,4 @@
-"""The networks of a cascade of two variational autoencoders."""
+"""The networks of a cascade of two variational autoencoders, alone and with a discriminator of what it makes."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,13 @@ import torch
 from torch import nn
 
 from . import _dense
+from ._adversarial import Discriminator, build_discriminator
 from ._variational import (
     SLOPE,
     GaussianEncoder,
     build_variational_decoder,
     build_variational_encoder,
+    convolutions_of,
     near_shape,
     sampled,
     variational_code_width,
@@ -23,27 +25,8 @@ _BRANCH_WIDTH = 4  # codes of the branch are so many times as wide as the primar
 class CascadeOutput(NamedTuple):
     """What a cascade makes of rows.
 
-    Parameters
-    ----------
-    reconstruction : tensor of shape (b, *shape)
-        The combined reconstruction.
-    mean, log_variance : tensors of shape (b, 5 k)
-        Those of both codes, the primary first.
-    primary, branch : tensors of shape (b, *shape)
-        The reconstruction of each decoder alone.
-
-    See Also
-    --------
-    CascadeVariationalAutoencoder : The network that gives it.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import build_cascade
-    >>> cascade, width = build_cascade((6,), 2, 16, None)
-    >>> made = cascade(torch.zeros(4, 6))
-    >>> made.reconstruction.shape, made.mean.shape
-    (torch.Size([4, 6]), torch.Size([4, 10]))
+    `reconstruction` is the combined one, `mean` and `log_variance` are those of both codes, the primary first;
+    `primary` and `branch` are the reconstructions of each alone.
     """
 
     reconstruction: torch.Tensor  # (b, *shape)
@@ -64,21 +47,6 @@ class CascadeVariationalAutoencoder(nn.Module):
         What takes the output of the first half of `encoder` and that of `decoder.primary` side by side; of 4 k numbers.
     decoder : CascadeDecoder
         The way back from both codes.
-
-    See Also
-    --------
-    build_cascade : Build one for rows of a given shape.
-    VariationalAutoencoder : The primary one alone.
-    JudgedCascade : The same with a discriminator.
-    sklearn_occ.CascadeVAE : The detector that trains it.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import build_cascade
-    >>> cascade, width = build_cascade((6,), 2, 16, None)
-    >>> cascade(torch.zeros(4, 6), torch.randn(4, width)).branch.shape
-    torch.Size([4, 6])
     """
 
     def __init__(self, encoder, branch_encoder, decoder):
@@ -88,20 +56,6 @@ class CascadeVariationalAutoencoder(nn.Module):
         self.decoder = decoder
 
     def forward(self, x, noise=None):
-        """Encode rows, draw codes and decode them.
-
-        Parameters
-        ----------
-        x : tensor of shape (b, *shape)
-            Rows.
-        noise : tensor of shape (b, 5 k), default=None
-            Standard normal numbers for both codes, the primary first; None takes the means.
-
-        Returns
-        -------
-        output : CascadeOutput
-            Reconstructions, means and log-variances.
-        """
         noises = (None, None) if noise is None else code_parts(noise)
         near = self.encoder.shallow(x)
         mean, log_variance = self.encoder.distribution(near)
@@ -128,21 +82,8 @@ class CascadeDecoder(nn.Module):
     ----------
     primary, branch : torch.nn.Module
         Decoders without an activation, the primary in two halves, `deep` and `shallow`.
-    output_activation : torch.nn.Module, default=None
+    output_activation : torch.nn.Module, optional
         Applied to every reconstruction.
-
-    See Also
-    --------
-    CascadeVariationalAutoencoder : The network it is a part of.
-    build_variational_decoder : Build each of the two decoders.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import CascadeDecoder, build_variational_decoder
-    >>> primary, branch = (build_variational_decoder((6,), width, 16) for width in (2, 8))
-    >>> CascadeDecoder(primary, branch)(torch.zeros(4, 10)).shape
-    torch.Size([4, 6])
     """
 
     def __init__(self, primary, branch, output_activation=None):
@@ -152,56 +93,16 @@ class CascadeDecoder(nn.Module):
         self.activation = output_activation or nn.Identity()
 
     def forward(self, z):
-        """Decode both codes and combine what they give.
-
-        Parameters
-        ----------
-        z : tensor of shape (b, 5 k)
-            Codes, the primary first.
-
-        Returns
-        -------
-        reconstruction : tensor of shape (b, *shape)
-            The combined reconstruction.
-        """
         primary, branch = code_parts(z)
         return self.combined(self.primary(primary), self.branch(branch))
 
     def combined(self, first, second):
-        """Combine the outputs of both decoders.
-
-        Parameters
-        ----------
-        first, second : tensors of shape (b, *shape)
-            What each decoder gives, without an activation.
-
-        Returns
-        -------
-        reconstruction : tensor of shape (b, *shape)
-            The activation of their mean.
-        """
+        """Reconstruction from the outputs of both decoders."""
         return self.activation((first + second) / 2)
 
 
 def code_parts(z):
-    """Split codes that stand side by side.
-
-    Parameters
-    ----------
-    z : tensor of shape (b, 5 k)
-        Codes, the primary first.
-
-    Returns
-    -------
-    primary : tensor of shape (b, k)
-        The primary part.
-    branch : tensor of shape (b, 4 k)
-        The part of the branch.
-
-    See Also
-    --------
-    CascadeDecoder : Network that takes both parts.
-    """
+    """Primary and branch part of codes side by side."""
     return z.tensor_split([z.shape[1] // (1 + _BRANCH_WIDTH)], 1)
 
 
@@ -222,31 +123,7 @@ def build_branch_encoder(near, n_components):
 
 
 def build_cascade(shape, n_primary, channels, output_activation):
-    """Build the cascade for rows of `shape`, and say how wide its codes are together.
-
-    Parameters
-    ----------
-    shape : tuple (C, H, W) or (n_features,)
-        Shape of one row.
-    n_primary : int or None
-        Width of the primary code; None = `variational_code_width(shape)`. That of the branch is four times as wide.
-    channels : int
-        Channels of the first stage of the networks of images.
-    output_activation : torch.nn.Module or None
-        Applied to every reconstruction.
-
-    Returns
-    -------
-    cascade : CascadeVariationalAutoencoder
-        The network.
-    width : int
-        Width of both codes together.
-
-    See Also
-    --------
-    build_variational_encoder : Build the primary encoder alone.
-    build_judge : Discriminator of its reconstructions.
-    """
+    """The cascade for rows of `shape`, and the width of its codes together; `n_primary` None is the default."""
     n_primary = n_primary or variational_code_width(shape)
     n_branch = _BRANCH_WIDTH * n_primary
     encoder = build_variational_encoder(shape, n_primary, channels)
@@ -257,3 +134,48 @@ def build_cascade(shape, n_primary, channels, output_activation):
     )
     branch_encoder = build_branch_encoder(near_shape(shape, n_primary, channels), n_branch)
     return CascadeVariationalAutoencoder(encoder, branch_encoder, decoder), n_primary + n_branch
+
+
+class JudgedCascade(nn.Module):
+    """A generator, and a discriminator of rows and reconstructions; what it gives depends on the stage.
+
+    ::
+
+        (x, noise) while `pretrains`     CascadeOutput of the generator, with noise
+        (x, noise) then                  logits (3 b,) of x, of G(x) and of D(mu + noise_std * noise)
+        x                                (reconstruction, mean, log_variance, logit of x)
+
+    Parameters
+    ----------
+    generator : CascadeVariationalAutoencoder
+        `G`, with the decoder `D` of its codes `mu`.
+    discriminator : Discriminator
+        A positive logit says that a row was made.
+    noise_std : float
+        What the codes of the second kind of made rows are disturbed by, in standard deviations of the prior.
+    """
+
+    def __init__(self, generator, discriminator, noise_std):
+        super().__init__()
+        self.generator = generator
+        self.discriminator = discriminator
+        self.noise_std = noise_std
+        self.pretrains = False
+
+    def forward(self, x, noise=None):
+        if noise is None:
+            made = self.generator(x)
+            return made.reconstruction, made.mean, made.log_variance, self.discriminator(x)[1]
+        if self.pretrains:
+            return self.generator(x, noise)
+        made = self.generator(x)
+        disturbed = self.generator.decoder(made.mean + self.noise_std * noise)
+        return self.discriminator(torch.cat([x, made.reconstruction, disturbed]))[1]
+
+
+def build_judge(shape, channels):
+    """Discriminator for rows of `shape`: of images the convolutions of the primary encoder and one dense layer."""
+    if len(shape) == 1:
+        return build_discriminator(None, shape, channels)
+    convolutions, n_features = convolutions_of(shape, channels)
+    return Discriminator(nn.Sequential(*convolutions, nn.Flatten()), n_features).to(memory_format=torch.channels_last)

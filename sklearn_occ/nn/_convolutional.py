@@ -45,7 +45,7 @@ class ConvEncoder(nn.Module):
     DenseEncoder : The default of tables.
     MapEncoder : Encoder without a dense layer, of 4 x 4 kernels.
     PatchEncoder : Encoder without a dense layer and batch normalisation, of few channels.
-    build_encoder : Build the encoder for rows of a given shape.
+    sklearn_occ.CAE : Detector with an `encoder`.
 
     Examples
     --------
@@ -99,7 +99,7 @@ class ConvDecoder(nn.Module):
     --------
     ConvEncoder : The way to the code.
     DenseDecoder : The default of tables.
-    build_decoder : Build the decoder for rows of a given shape.
+    sklearn_occ.CAE : Detector with a `decoder`.
 
     Examples
     --------

@@ -30,7 +30,7 @@ class DenseEncoder(nn.Sequential):
     --------
     DenseDecoder : The way back.
     ConvEncoder : The default of images.
-    build_encoder : Build the encoder for rows of a given shape.
+    sklearn_occ.CAE : Detector with an `encoder`.
 
     Examples
     --------
@@ -58,7 +58,7 @@ class DenseDecoder(nn.Sequential):
     --------
     DenseEncoder : The way to the code.
     ConvDecoder : The default of images.
-    build_decoder : Build the decoder for rows of a given shape.
+    sklearn_occ.CAE : Detector with a `decoder`.
 
     Examples
     --------

@@ -3,8 +3,8 @@
 import torch
 from torch.nn.functional import grid_sample
 
+from ._augmentation import send
 from ._places import DISTORTIONS, N_NUMBERS, distorted_places, own_places
-from ._sending import send
 
 _LARGEST_SHIFT = 0.5  # pixels
 _LARGEST_FACTOR = 3.0  # of the standardised features of a table
@@ -40,13 +40,6 @@ def random_distortion(x, generator, amplitude=1.0):
     Returns
     -------
     x : tensor of shape (b, C, H, W)
-        The distorted images.
-
-    See Also
-    --------
-    random_resampling : What rows of the majority go through beside it.
-    random_permutation : The distortion of tables.
-    sklearn_occ.TEND : Detector that is trained to tell rows from distorted ones.
 
     References
     ----------
@@ -62,26 +55,9 @@ def random_distortion(x, generator, amplitude=1.0):
 
 
 def random_resampling(x, generator):
-    """Move each image by up to half a pixel along each side, interpolating bilinearly as distortions do.
+    """Move each image (b, C, H, W) by up to half a pixel along each side, interpolating bilinearly as distortions do.
 
     What tells these from distorted images is then the distortion, not the interpolation.
-
-    Parameters
-    ----------
-    x : tensor of shape (b, C, H, W)
-        Images.
-    generator : torch.Generator
-        On the CPU.
-
-    Returns
-    -------
-    x : tensor of shape (b, C, H, W)
-        The moved images.
-
-    See Also
-    --------
-    random_distortion : Distort images.
-    random_shift : Move images by whole pixels.
     """
     return _sampled(x, own_places(_sides(x), x.device), _random_shifts(len(x), generator))
 
@@ -108,11 +84,6 @@ def random_permutation(x, generator, mean, scale, amplitude=1.0):
     Returns
     -------
     x : tensor of shape (b, d)
-        The distorted rows.
-
-    See Also
-    --------
-    random_distortion : The distortions of images.
     """
     order = send(torch.rand(x.shape, generator=generator).argsort(1), x.device)
     factor = send(torch.empty(len(x), 1).uniform_(1, _LARGEST_FACTOR, generator=generator), x.device)

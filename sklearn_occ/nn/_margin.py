@@ -39,14 +39,14 @@ class MapEncoder(nn.Module):
     See Also
     --------
     MapDecoder : The way back.
-    map_code_width : Width of the code without a dense layer.
+    sklearn_occ.TEND : Detector that takes it by default.
     ConvEncoder : The default encoder of the other methods.
 
     Examples
     --------
     >>> import torch
-    >>> from sklearn_occ.nn import MapEncoder, map_code_width
-    >>> encoder = MapEncoder((1, 32, 32), map_code_width((1, 32, 32), 4), channels=4)
+    >>> from sklearn_occ.nn import MapEncoder
+    >>> encoder = MapEncoder((1, 32, 32), 512, channels=4)
     >>> encoder(torch.zeros(2, 1, 32, 32)).shape, encoder.code_shape
     (torch.Size([2, 512]), (8, 8, 8))
     """
@@ -149,19 +149,6 @@ class MarginHead(nn.Module):
     ----------
     code_shape : tuple (C, H, W) or (n_components,)
         Of what the code is; a map's sides are at least 2.
-
-    See Also
-    --------
-    MapEncoder : Encoder whose code it takes.
-    MarginNetwork : Both together.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import MarginHead
-    >>> c, logit = MarginHead((20,))(torch.zeros(2, 20))
-    >>> c.shape, logit.shape
-    (torch.Size([2, 512]), torch.Size([2]))
     """
 
     width = _EMBEDDING
@@ -180,20 +167,6 @@ class MarginHead(nn.Module):
         self.logit = nn.Linear(self.width, 1)
 
     def forward(self, code):  # (b, n_components)
-        """Embed codes, and classify them.
-
-        Parameters
-        ----------
-        code : tensor of shape (b, n_components)
-            Codes.
-
-        Returns
-        -------
-        c : tensor of shape (b, 512)
-            Their embeddings.
-        logit : tensor of shape (b,)
-            One number for each row.
-        """
         c = self.embedding(code)
         return c, self.logit(c).squeeze(1)  # (b, 512), (b,)
 
@@ -202,28 +175,6 @@ class MarginNetwork(nn.Module):
     """An autoencoder, `x -> (D(E(x)), E(x))`, while `pretrains`; then its encoder with a head, `x -> (c, logit)`.
 
     Distorted rows go through the network in one batch with the rows, below them.
-
-    Parameters
-    ----------
-    encoder, decoder : torch.nn.Module
-        `(b, *shape) -> (b, n_components)` and back.
-    head : MarginHead
-        What takes the code.
-
-    See Also
-    --------
-    MarginHead : The head.
-    Autoencoder : The network of the first stage.
-    sklearn_occ.TEND : The detector that trains it.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import DenseDecoder, DenseEncoder, MarginHead, MarginNetwork
-    >>> network = MarginNetwork(DenseEncoder((6,), 3), DenseDecoder(3, (6,)), MarginHead((3,)))
-    >>> c, logit = network(torch.zeros(2, 6), torch.ones(2, 6))
-    >>> c.shape, logit.shape
-    (torch.Size([4, 512]), torch.Size([4]))
     """
 
     def __init__(self, encoder, decoder, head):
@@ -234,44 +185,12 @@ class MarginNetwork(nn.Module):
         self.pretrains = False
 
     def forward(self, x, *distorted):
-        """Give what the stage needs, as above.
-
-        Parameters
-        ----------
-        x : tensor of shape (b, *shape)
-            Rows.
-        *distorted : tensors of shape (b, *shape)
-            Distorted rows.
-
-        Returns
-        -------
-        outputs : tuple of tensors
-            Reconstruction and code while `pretrains`, then embedding and logit; of the rows first.
-        """
         code = self.encoder(torch.cat([x, *distorted]))
         return (self.decoder(code), code) if self.pretrains else self.head(code)
 
 
 def map_code_width(image_shape, channels):
-    """Return the number of values in the last map of `MapEncoder`.
-
-    Parameters
-    ----------
-    image_shape : tuple (C, H, W)
-        Shape of one image.
-    channels : int
-        Channels of the first stage.
-
-    Returns
-    -------
-    n_components : int
-        Width of the code.
-
-    See Also
-    --------
-    MapEncoder : The network.
-    default_code_width : The width of the other methods.
-    """
+    """Number of values in the last map of `MapEncoder`."""
     n_channels, sides = halved_maps(image_shape, channels)[-1]
     return n_channels * prod(sides)
 

@@ -12,7 +12,7 @@ _NORM_FLOOR = 0.01  # of the mean norm of the training rows
 
 
 def mixture_statistics(features, logits):
-    """Estimate the mixture of rows with soft memberships `gamma_i = softmax(logits_i)`.
+    """Mixture of rows with soft memberships `gamma_i = softmax(logits_i)`.
 
     ::
 
@@ -35,16 +35,9 @@ def mixture_statistics(features, logits):
     Returns
     -------
     log_weights : tensor of shape (K,), float64
-        Logarithms of the shares `phi`.
+        `log(phi)`.
     means : tensor of shape (K, d), float64
-        Means `mu`.
     covariances : tensor of shape (K, d, d), float64
-        Covariances `Sigma`.
-
-    See Also
-    --------
-    mixture_log_density : Density of rows under the mixture.
-    sklearn_occ.DAGMM : The detector that uses both.
 
     References
     ----------
@@ -75,15 +68,6 @@ def mixture_log_density(features, log_weights, means, covariances):
     log_weights, means, covariances : tensors of shape (K,), (K, d), (K, d, d)
         As from `mixture_statistics`.
 
-    Returns
-    -------
-    log_density : tensor of shape (n,), float64
-        In nats; minus the energy.
-
-    See Also
-    --------
-    mixture_statistics : Estimate of the mixture.
-
     References
     ----------
     Zong et al. (2018), equation 6.
@@ -113,30 +97,15 @@ class MixtureAutoencoder(nn.Module):
         Width of the code.
     n_mixtures : int
         Components of the mixture.
-    n_hidden : int, default=10
+    n_hidden : int
         Width of the hidden layer of the estimation network.
-    dropout : float, default=0.5
+    dropout : float
         Share of the hidden units that are dropped in training.
 
     Attributes
     ----------
     norm_floor : tensor, a float64 scalar
         A buffer; see `set_norm_floor`.
-
-    See Also
-    --------
-    mixture_statistics : The mixture of the features.
-    Autoencoder : The network without an estimation network.
-    sklearn_occ.DAGMM : The detector that trains it.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import DenseDecoder, DenseEncoder, MixtureAutoencoder
-    >>> network = MixtureAutoencoder(DenseEncoder((6,), 3), DenseDecoder(3, (6,)), 3, n_mixtures=2)
-    >>> reconstruction, features, logits = network(torch.ones(4, 6))
-    >>> features.shape, logits.shape
-    (torch.Size([4, 5]), torch.Size([4, 2]))
     """
 
     def __init__(self, encoder, decoder, n_components, n_mixtures, *, n_hidden=10, dropout=0.5):
@@ -149,52 +118,19 @@ class MixtureAutoencoder(nn.Module):
         self.register_buffer("norm_floor", torch.tensor(0.0, dtype=torch.float64))
 
     def forward(self, x):
-        """Reconstruct rows, and give their features and logits.
-
-        Parameters
-        ----------
-        x : tensor of shape (b, *shape)
-            Rows.
-
-        Returns
-        -------
-        reconstruction : tensor of shape (b, *shape)
-            The decoded codes.
-        features : tensor of shape (b, n_components + 2), float64
-            Code and errors.
-        logits : tensor of shape (b, n_mixtures)
-            What the softmax turns into memberships.
-        """
         code = self.encoder(x)
         reconstruction = self.decoder(code)
         features = torch.cat([code.double(), self.errors(x, reconstruction)], 1)
         return reconstruction, features, self.estimation(features.to(code.dtype))
 
     def errors(self, x, reconstruction):
-        """Compare rows with their reconstructions.
-
-        Parameters
-        ----------
-        x, reconstruction : tensors of shape (b, *shape)
-            Rows and their reconstructions.
-
-        Returns
-        -------
-        errors : tensor of shape (b, 2), float64
-            Relative Euclidean error and cosine similarity.
-        """
+        """Relative Euclidean error and cosine similarity, float64 (b, 2)."""
         x, made = x.flatten(1).double(), reconstruction.flatten(1).double()
         norm = vector_norm(x, dim=1).clamp(min=self.norm_floor)
         norm_made = vector_norm(made, dim=1).clamp(min=self.norm_floor)
         return torch.stack([vector_norm(x - made, dim=1) / norm, (x * made).sum(1) / (norm * norm_made)], 1)
 
     def set_norm_floor(self, batches):
-        """Put the floor at 1 % of the mean norm of the rows.
-
-        Parameters
-        ----------
-        batches : iterable of tensors of shape (b, ...)
-            The rows.
-        """
+        """Put the floor at 1 % of the mean norm of the rows, which come in batches (b, ...)."""
         norms = torch.cat([vector_norm(x.flatten(1).double(), dim=1) for x in batches])
         self.norm_floor.fill_(_NORM_FLOOR * norms.mean())

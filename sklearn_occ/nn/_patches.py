@@ -12,25 +12,7 @@ _CHANNEL_GROWTH = 16  # 2 channels in the first stage, 32 in the fifth
 
 
 def patch_code_width(image_shape, channels):
-    """Return the number of values in the last map of `PatchEncoder`.
-
-    Parameters
-    ----------
-    image_shape : tuple (C, H, W)
-        Shape of one patch.
-    channels : int
-        Channels of the first stage.
-
-    Returns
-    -------
-    n_components : int
-        Width of the code.
-
-    See Also
-    --------
-    PatchEncoder : The network.
-    default_code_width : The width of the other methods.
-    """
+    """Number of values in the last map of `PatchEncoder`."""
     n_channels, sides = feature_maps(image_shape, channels, _CHANNEL_GROWTH)[-1]
     return n_channels * prod(sides)
 
@@ -56,15 +38,14 @@ class PatchEncoder(nn.Sequential):
     See Also
     --------
     PatchDecoder : The way back.
-    patch_code_width : Width of the code without a dense layer.
+    sklearn_occ.PatchAutoencoder : Detector that takes it by default.
     ConvEncoder : The default encoder of the other methods.
 
     Examples
     --------
     >>> import torch
-    >>> from sklearn_occ.nn import PatchEncoder, patch_code_width
-    >>> width = patch_code_width((1, 32, 32), 2)
-    >>> PatchEncoder((1, 32, 32), width)(torch.zeros(2, 1, 32, 32)).shape
+    >>> from sklearn_occ.nn import PatchEncoder
+    >>> PatchEncoder((1, 32, 32), 128)(torch.zeros(2, 1, 32, 32)).shape
     torch.Size([2, 128])
     """
 

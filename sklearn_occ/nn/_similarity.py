@@ -31,23 +31,10 @@ class StructuralSimilarity(nn.Module):
     data_range : float
         L, the range of their values.
 
-    See Also
-    --------
-    squared_error : Error of each row without regard to neighbours.
-    sklearn_occ.DenoisingAutoencoder : Detector whose maps can be made of it.
-
     References
     ----------
     Wang, Bovik, Sheikh, Simoncelli (2004), Image quality assessment: from error visibility to structural similarity,
     IEEE Transactions on Image Processing 13(4), section III.B.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import StructuralSimilarity
-    >>> x = torch.rand(2, 1, 16, 16)
-    >>> StructuralSimilarity((16, 16), 1.0)(x, x).round(decimals=6)
-    tensor([1., 1.], dtype=torch.float64)
     """
 
     def __init__(self, sides, data_range):
@@ -59,36 +46,14 @@ class StructuralSimilarity(nn.Module):
             self.register_buffer(name, torch.from_numpy(window), persistent=False)  # follows from the size
 
     def forward(self, a, b):
-        """Return the mean over the inner pixels of all channels.
-
-        Parameters
-        ----------
-        a, b : tensors of shape (b, C, H, W)
-            Images.
-
-        Returns
-        -------
-        similarity : tensor of shape (b,), float64
-            In [-1, 1], 1 for equal images.
-        """
+        """Mean over the inner pixels of all channels, (b, C, H, W) twice -> (b,)."""
         maps = self.maps(a, b)
         for axis, margin in zip((2, 3), self.margins, strict=True):
             maps = maps.narrow(axis, margin, maps.shape[axis] - 2 * margin)
         return maps.flatten(1).mean(1)
 
     def maps(self, a, b):
-        """Return the similarity at each pixel.
-
-        Parameters
-        ----------
-        a, b : tensors of shape (b, C, H, W)
-            Images.
-
-        Returns
-        -------
-        maps : tensor of shape (b, C, H, W), float64
-            In [-1, 1].
-        """
+        """SSIM at each pixel, (b, C, H, W)."""
         a, b = a.double(), b.double()
         mean_a, mean_b, aa, bb, ab = (self._blurred(x) for x in (a, b, a * a, b * b, a * b))
         product, squares = mean_a * mean_b, mean_a.square() + mean_b.square()

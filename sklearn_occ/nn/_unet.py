@@ -36,7 +36,7 @@ class UNet(nn.Module):
     See Also
     --------
     DenseDenoiser : The default of tables.
-    build_denoiser : Build the network for rows of a given shape.
+    sklearn_occ.DenoisingAutoencoder : Detector with a `denoiser`.
 
     Examples
     --------
@@ -98,7 +98,7 @@ class DenseDenoiser(nn.Module):
     See Also
     --------
     UNet : The default of images.
-    build_denoiser : Build the network for rows of a given shape.
+    sklearn_occ.DenoisingAutoencoder : Detector with a `denoiser`.
 
     Examples
     --------
@@ -136,22 +136,8 @@ class Denoiser(nn.Module):
     ----------
     denoiser : torch.nn.Module
         `(b, *shape) -> (b, *shape)`.
-    output_activation : torch.nn.Module, default=None
+    output_activation : torch.nn.Module, optional
         Applied to what the denoiser gives.
-
-    See Also
-    --------
-    coarse_noise : The noise.
-    build_denoiser : Build the network inside.
-    sklearn_occ.DenoisingAutoencoder : The detector that trains it.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import Denoiser, DenseDenoiser
-    >>> network = Denoiser(DenseDenoiser(6))
-    >>> network(torch.zeros(2, 6), torch.randn(2, 6))[0].shape
-    torch.Size([2, 6])
     """
 
     def __init__(self, denoiser, output_activation=None):
@@ -159,25 +145,11 @@ class Denoiser(nn.Module):
         self.denoiser = denoiser if output_activation is None else nn.Sequential(denoiser, output_activation)
 
     def forward(self, x, *noise):
-        """Take the noise from rows.
-
-        Parameters
-        ----------
-        x : tensor of shape (b, *shape)
-            Rows.
-        *noise : tensors of shape (b, *shape)
-            What is added to them before.
-
-        Returns
-        -------
-        outputs : tuple of one tensor of shape (b, *shape)
-            What the denoiser makes of the rows.
-        """
         return (self.denoiser(sum(noise, x)),)
 
 
 def build_denoiser(denoiser, shape, channels, depth):
-    """Build a network from rows of `shape` to rows of `shape`.
+    """Network from rows of `shape` to rows of `shape`.
 
     Parameters
     ----------
@@ -187,17 +159,6 @@ def build_denoiser(denoiser, shape, channels, depth):
         Shape of one row.
     channels, depth : int
         Of the default network of images.
-
-    Returns
-    -------
-    denoiser : torch.nn.Module
-        `(b, *shape) -> (b, *shape)`.
-
-    See Also
-    --------
-    UNet : The default for images.
-    DenseDenoiser : The default for tables.
-    Denoiser : The same with noise and an activation.
     """
     if isinstance(denoiser, nn.Module):
         built = copy.deepcopy(denoiser)

@@ -17,47 +17,14 @@ SLOPE = 0.2
 
 
 def variational_code_width(shape):
-    """Return the default width of the code of a variational autoencoder for rows of `shape`.
-
-    The thesis's 512, but at most a quarter of the values of an image; of a table as elsewhere.
-
-    Parameters
-    ----------
-    shape : tuple (C, H, W) or (n_features,)
-        Shape of one row.
-
-    Returns
-    -------
-    n_components : int
-        Width of the code.
-
-    See Also
-    --------
-    build_variational_encoder : Encoder of that width.
-    default_code_width : The width of the other methods.
-    """
+    """The thesis's 512, but at most a quarter of the values of an image; of a table as elsewhere."""
     if len(shape) == 1:
         return _dense.default_code_width(shape)
     return min(_WIDEST_CODE, int(np.prod(shape)) // 4)
 
 
 def kl_divergence(mean, log_variance):
-    """Return `KL(N(mean, diag(exp(log_variance))) || N(0, 1))` of each row.
-
-    Parameters
-    ----------
-    mean, log_variance : tensors of shape (b, k)
-        Of the codes.
-
-    Returns
-    -------
-    divergence : tensor of shape (b,)
-        In nats, at least 0.
-
-    See Also
-    --------
-    GaussianEncoder : Network that gives mean and log-variance.
-    """
+    """`KL(N(mean, diag(exp(log_variance))) || N(0, 1))` of each row, in nats: two tensors (b, k) -> (b,)."""
     return (mean.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2
 
 
@@ -77,20 +44,6 @@ class GaussianEncoder(nn.Module):
         Width of what the second half gives.
     n_components : int
         Width of the code.
-
-    See Also
-    --------
-    build_variational_encoder : Build one for rows of a given shape.
-    VariationalAutoencoder : The network it is a part of.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import build_variational_encoder
-    >>> encoder = build_variational_encoder((6,), 3, 16)
-    >>> mean, log_variance = encoder.distribution(encoder.shallow(torch.zeros(2, 6)))
-    >>> mean.shape, log_variance.shape
-    (torch.Size([2, 3]), torch.Size([2, 3]))
     """
 
     def __init__(self, shallow, deep, n_features, n_components):
@@ -100,18 +53,7 @@ class GaussianEncoder(nn.Module):
         self.latent = nn.Linear(n_features, 2 * n_components)
 
     def distribution(self, near):
-        """Return mean and log-variance of the code, from what the first half gave.
-
-        Parameters
-        ----------
-        near : tensor of shape (b, ...)
-            What the first half gave.
-
-        Returns
-        -------
-        mean, log_variance : tensors of shape (b, n_components)
-            Of the code.
-        """
+        """Mean and log-variance, two tensors (b, n_components), from what the first half gave."""
         return self.latent(self.deep(near)).chunk(2, 1)
 
 
@@ -124,24 +66,8 @@ class VariationalAutoencoder(nn.Module):
         Mean and log-variance of the code.
     decoder : torch.nn.Module
         `(b, n_components) -> (b, *shape)`.
-    output_activation : torch.nn.Module, default=None
+    output_activation : torch.nn.Module, optional
         Applied to the reconstruction.
-
-    See Also
-    --------
-    build_variational_encoder : Build the encoder.
-    build_variational_decoder : Build the decoder.
-    kl_divergence : The term of the loss beside the error.
-    sklearn_occ.VAE : The detector that trains it.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_occ.nn import VariationalAutoencoder, build_variational_decoder, build_variational_encoder
-    >>> encoder, decoder = build_variational_encoder((6,), 3, 16), build_variational_decoder((6,), 3, 16)
-    >>> reconstruction, mean, log_variance = VariationalAutoencoder(encoder, decoder)(torch.zeros(2, 6))
-    >>> reconstruction.shape, mean.shape
-    (torch.Size([2, 6]), torch.Size([2, 3]))
     """
 
     def __init__(self, encoder, decoder, output_activation=None):
@@ -150,53 +76,16 @@ class VariationalAutoencoder(nn.Module):
         self.decoder = decoder if output_activation is None else nn.Sequential(decoder, output_activation)
 
     def forward(self, x, noise=None):
-        """Encode rows, draw codes and decode them.
-
-        Parameters
-        ----------
-        x : tensor of shape (b, *shape)
-            Rows.
-        noise : tensor of shape (b, n_components), default=None
-            Standard normal numbers; None takes the means.
-
-        Returns
-        -------
-        reconstruction : tensor of shape (b, *shape)
-            The decoded codes.
-        mean, log_variance : tensors of shape (b, n_components)
-            Of the codes.
-        """
         mean, log_variance = self.encoder.distribution(self.encoder.shallow(x))
         return self.decoder(sampled(mean, log_variance, noise)), mean, log_variance
 
 
 def build_variational_encoder(shape, n_components, channels):
-    """Build a `GaussianEncoder` for rows of `shape`.
+    """`GaussianEncoder` for rows of `shape`.
 
     Images: convolutions with kernel 4, stride 2 and padding 1, each with batch normalisation and leaky ReLU (slope
-    0.2), of `channels` maps in the first stage and twice as many in each further one. They halve the sides, rounding
-    down: five times at 256 x 256, as in the thesis, elsewhere as often, as long as the shorter side of the last map has
-    4 pixels, and more often until it has at most 9. The first half are three of five stages (in general the nearest
-    share). Tables: a linear layer with leaky ReLU in each half.
-
-    Parameters
-    ----------
-    shape : tuple (C, H, W) or (n_features,)
-        Shape of one row.
-    n_components : int
-        Width of the code.
-    channels : int
-        Channels of the first stage of the network of images.
-
-    Returns
-    -------
-    encoder : GaussianEncoder
-        The network.
-
-    See Also
-    --------
-    build_variational_decoder : The way back.
-    variational_code_width : Default width of the code.
+    0.2), of `channels` maps in the first stage and twice as many in each further one; see `halved_maps`. The first half
+    are three of five stages (in general the nearest share). Tables: a linear layer with leaky ReLU in each half.
     """
     if len(shape) == 1:
         widths = _dense.layer_widths(shape[0], n_components)[1:3]
@@ -217,27 +106,9 @@ def near_shape(shape, n_components, channels):
 
 
 def build_variational_decoder(shape, n_components, channels):
-    """Build the way back, a mirror image of the encoder in two halves, `deep` and `shallow`.
+    """The way back, a mirror image of the encoder in two halves, `deep` and `shallow`; it ends without an activation.
 
     A dense layer precedes the transposed convolutions. The last one, which makes the image, is followed by nothing.
-
-    Parameters
-    ----------
-    shape : tuple (C, H, W) or (n_features,)
-        Shape of one row.
-    n_components : int
-        Width of the code.
-    channels : int
-        Channels of the first stage of the encoder of images.
-
-    Returns
-    -------
-    decoder : torch.nn.Module
-        `(b, n_components) -> (b, *shape)`; it ends without an activation.
-
-    See Also
-    --------
-    build_variational_encoder : The way to the code.
     """
     if len(shape) == 1:
         widths = _dense.layer_widths(shape[0], n_components)[2:0:-1]

@@ -5,7 +5,8 @@ from sklearn.utils._param_validation import StrOptions
 from .._docstrings import with_shared_docs
 from .._engine import BaseReconstruction, Steps
 from ..base._published import published
-from ..nn import ReconstructionLoss, ScoreOfParts, StructuralSimilarity, row_error
+from ..nn._losses import ReconstructionLoss, ScoreOfParts, row_error
+from ..nn._similarity import StructuralSimilarity
 
 
 @with_shared_docs

@@ -20,7 +20,7 @@ from .._engine import (
 )
 from .._warning import warn
 from ..base._published import published
-from ..nn import ScoreOfParts, mean_squared_error, squared_error
+from ..nn._losses import ScoreOfParts, mean_squared_error, squared_error
 
 _VARIANCE_FLOOR = 1e-3  # of the variance of the rows
 _PERIOD = 1 / 16  # of the epochs, between two updates of the centre; the paper has 60 of 1000

@@ -15,7 +15,9 @@ from .._engine import (
     renew_batch_statistics,
 )
 from ..base._published import published
-from ..nn import Denoiser, ReconstructionLoss, build_denoiser, coarse_noise, send
+from ..nn._augmentation import coarse_noise, send
+from ..nn._losses import ReconstructionLoss
+from ..nn._unet import Denoiser, build_denoiser
 
 
 @with_shared_docs
@@ -85,7 +87,7 @@ class DenoisingAutoencoder(BaseRowMaker):
     --------
     CAE : Autoencoder with a narrow code.
     sklearn_occ.nn.UNet : The network of images.
-    sklearn_occ.nn.coarse_noise : The noise.
+    sklearn_occ.nn.DenseDenoiser : The network of tables.
 
     References
     ----------

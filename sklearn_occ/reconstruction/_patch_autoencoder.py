@@ -8,7 +8,10 @@ from .._docstrings import with_shared_docs
 from .._engine import BaseReconstruction, Steps, total_variance
 from .._warning import warn
 from ..base._published import published
-from ..nn import PatchDecoder, PatchEncoder, ReconstructionLoss, default_code_width, patch_code_width
+from ..nn import PatchDecoder, PatchEncoder
+from ..nn._autoencoder import default_code_width
+from ..nn._losses import ReconstructionLoss
+from ..nn._patches import patch_code_width
 
 _LEAST_VARIANCE = 1e-12  # of the rows, in their reconstructions: rounding
 

@@ -8,7 +8,7 @@ from torch import nn
 from .._docstrings import with_shared_docs
 from .._engine import BaseReconstruction, Steps
 from ..base._published import published
-from ..nn import ReconstructionLoss
+from ..nn._losses import ReconstructionLoss
 
 
 @with_shared_docs

@@ -4,15 +4,9 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .._engine import mean_and_deviation
-from ..nn import (
-    MarginHead,
-    ScoreOfParts,
-    mean_squared_error,
-    random_distortion,
-    random_permutation,
-    random_resampling,
-    squared_error,
-)
+from ..nn._distortions import random_distortion, random_permutation, random_resampling
+from ..nn._losses import ScoreOfParts, mean_squared_error, squared_error
+from ..nn._margin import MarginHead
 
 
 class MarginLoss(ScoreOfParts):

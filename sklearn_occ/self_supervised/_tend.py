@@ -22,7 +22,9 @@ from .._engine import (
 )
 from .._warning import warn
 from ..base._published import published
-from ..nn import MapDecoder, MapEncoder, MarginHead, MarginNetwork, default_code_width, map_code_width
+from ..nn import MapDecoder, MapEncoder
+from ..nn._autoencoder import default_code_width
+from ..nn._margin import MarginHead, MarginNetwork, map_code_width
 from ._margin_loss import MarginLoss
 
 _WARM_UP = 0.1  # of the epochs, as the thesis' 10 of about 100
@@ -138,7 +140,7 @@ class TEND(BaseAutoencoder):
     --------
     DeepSVDD : Hypersphere without distorted rows.
     IntraClassSplitting : Classifier of split majority rows.
-    sklearn_occ.nn.random_distortion : The distortions.
+    sklearn_occ.nn.MapEncoder : The network of images.
 
     Notes
     -----

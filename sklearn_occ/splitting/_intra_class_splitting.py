@@ -19,7 +19,8 @@ from .._engine import (
 )
 from .._warning import warn
 from ..base._published import published
-from ..nn import Autoencoder, StructuralSimilarity, build_decoder, build_encoder
+from ..nn._autoencoder import Autoencoder, build_decoder, build_encoder
+from ..nn._similarity import StructuralSimilarity
 from ._split_rows import SplitRows, SplittingNet
 from ._splitting_loss import NegativeSquaredError, SplittingLoss, SplittingNetwork, UsersSimilarity
 

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from .._engine import LAST_STAGE
-from ..nn import mean_squared_error, row_error
+from ..nn._losses import mean_squared_error, row_error
 
 _SLOPE = 0.2
 

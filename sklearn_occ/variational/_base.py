@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._engine import BaseCodes, DrawingNet, reconstructed_variance, total_variance
 from .._warning import warn
 from ..base._input import as_array, float_dtype
-from ..nn import kl_divergence
+from ..nn._variational import kl_divergence
 
 _LEAST_DIVERGENCE = 1e-3  # nats, of the codes of a row from the prior
 _VARIANCE_FLOOR = 1e-3  # of the variance of the rows

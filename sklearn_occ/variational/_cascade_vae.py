@@ -7,7 +7,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._docstrings import with_shared_docs
 from .._engine import Steps
 from ..base._published import published
-from ..nn import build_cascade, code_parts, kl_divergence, mean_squared_error
+from ..nn._cascade import build_cascade, code_parts
+from ..nn._losses import mean_squared_error
+from ..nn._variational import kl_divergence
 from ._base import BaseCascade
 from ._vae import VariationalLoss
 

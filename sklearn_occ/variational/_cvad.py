@@ -9,7 +9,8 @@ from torch.nn.functional import softplus
 from .._docstrings import with_shared_docs
 from .._engine import LAST_STAGE, Steps, epochs_or_auto
 from ..base._published import published
-from ..nn import JudgedCascade, ScoreOfParts, build_cascade, build_judge, row_error
+from ..nn._cascade import JudgedCascade, build_cascade, build_judge
+from ..nn._losses import ScoreOfParts, row_error
 from ._base import BaseCascade
 from ._cascade_vae import CascadeLoss
 

@@ -6,14 +6,13 @@ from torch import nn
 from .._docstrings import with_shared_docs
 from .._engine import Steps
 from ..base._published import published
-from ..nn import (
+from ..nn._augmentation import send
+from ..nn._losses import mean_squared_error, row_error
+from ..nn._variational import (
     VariationalAutoencoder,
     build_variational_decoder,
     build_variational_encoder,
     kl_divergence,
-    mean_squared_error,
-    row_error,
-    send,
     variational_code_width,
 )
 from ._base import BaseVariational

@@ -11,7 +11,9 @@ from sklearn_occ._engine.estimators._budget import LEAST_EPOCHS, epochs_of
 STAGES = {name: QUICK[name]._budgets for name in ONE_NETWORK}
 
 
-@pytest.mark.parametrize(("n_rows", "batch_size", "epochs"), [(66, 128, 1000), (1341, 128, 91), (100_000, 128, 5)])
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size", "epochs"), [(66, 128, 1000), (1341, 128, 91), (1500, 128, 84), (100_000, 128, 5)]
+)
 def test_epochs_make_the_steps_whatever_the_rows(n_rows, batch_size, epochs):
     assert epochs_of(1000, n_rows, batch_size) == epochs
     a_pass = -(-n_rows // batch_size)

@@ -8,7 +8,8 @@ from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
 from sklearn_occ._engine import BaseDeepOneClass
-from sklearn_occ.nn import Autoencoder, ReconstructionLoss
+from sklearn_occ.nn._autoencoder import Autoencoder
+from sklearn_occ.nn._losses import ReconstructionLoss
 
 
 class StopAt(Callback):

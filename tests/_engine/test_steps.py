@@ -74,7 +74,7 @@ def test_what_follows_a_step_sees_its_weights():
 @pytest.mark.parametrize("params", [{}, {"capture": True}, {"compile": True}], ids=str)
 def test_a_criterion_may_follow_every_step(params, table, recording, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda function, dynamic: function)
-    from sklearn_occ.nn import ReconstructionLoss
+    from sklearn_occ.nn._losses import ReconstructionLoss
 
     class Averaging(ReconstructionLoss):
         def __init__(self):

@@ -15,7 +15,8 @@ from torch import nn
 from sklearn_occ import FAnoGAN
 from sklearn_occ.adversarial._wasserstein_loss import WassersteinLoss
 from sklearn_occ.datasets import load_one_class_digits
-from sklearn_occ.nn import Discriminator, EncodedAdversarial
+from sklearn_occ.nn import Discriminator
+from sklearn_occ.nn._adversarial import EncodedAdversarial
 
 
 def in_numpy(layer, rows):

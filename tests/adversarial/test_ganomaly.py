@@ -15,7 +15,8 @@ from torch import nn
 from sklearn_occ import GANomaly
 from sklearn_occ.adversarial._ganomaly import RecodingLoss
 from sklearn_occ.datasets import load_one_class_digits
-from sklearn_occ.nn import Discriminator, Recoder, RecodingAdversarial
+from sklearn_occ.nn import Discriminator
+from sklearn_occ.nn._adversarial import Recoder, RecodingAdversarial
 
 TERMS = ("feature", "reconstruction", "code")
 

@@ -7,20 +7,17 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_occ.nn import (
-    ConvEncoder,
-    Discriminator,
+from sklearn_occ.nn import ConvEncoder, Discriminator, random_flip, random_shift
+from sklearn_occ.nn._adversarial import (
     EncodedAdversarial,
     GenerativeAdversarial,
     Recoder,
     RecodingAdversarial,
     build_discriminator,
     default_table_generator,
-    gradient_penalty,
     keeping_statistics,
-    random_flip,
-    random_shift,
 )
+from sklearn_occ.nn._losses import gradient_penalty
 
 SHAPE = (2, 7, 20)
 MOST = 0.15  # 1 pixel of 7 and 3 of 20

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_occ.nn import build_cascade
+from sklearn_occ.nn._cascade import build_cascade
 
 
 @pytest.fixture(params=[(7,), (2, 13, 18)], ids=str)

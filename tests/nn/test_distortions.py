@@ -9,7 +9,8 @@ from scipy.ndimage import map_coordinates, uniform_filter
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 
-from sklearn_occ.nn import _distortions, _places, random_distortion, random_permutation, random_resampling
+from sklearn_occ.nn import _distortions, _places
+from sklearn_occ.nn._distortions import random_distortion, random_permutation, random_resampling
 
 KINDS = list(_places.DISTORTIONS)
 SIDES = (40, 28)  # width, height

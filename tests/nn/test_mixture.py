@@ -7,7 +7,7 @@ from scipy.special import logsumexp, softmax
 from scipy.stats import multivariate_normal
 from torch import nn
 
-from sklearn_occ.nn import Autoencoder
+from sklearn_occ.nn._autoencoder import Autoencoder
 from sklearn_occ.nn._mixture import MixtureAutoencoder, mixture_log_density, mixture_statistics
 
 

@@ -4,17 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_occ.nn import (
-    ConvDecoder,
-    ConvEncoder,
-    DenseDecoder,
-    DenseEncoder,
-    build_encoder,
-    mean_squared_error,
-    squared_error,
-)
+from sklearn_occ.nn import ConvDecoder, ConvEncoder, DenseDecoder, DenseEncoder
+from sklearn_occ.nn._autoencoder import build_encoder
 from sklearn_occ.nn._convolutional import default_code_width, feature_maps
 from sklearn_occ.nn._dense import mlp
+from sklearn_occ.nn._losses import mean_squared_error, squared_error
 
 
 def outputs_of(module, kind, x):

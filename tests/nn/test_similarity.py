@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from sklearn_occ.nn import StructuralSimilarity
+from sklearn_occ.nn._similarity import StructuralSimilarity
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 13), (28, 28), (33, 50)], ids=str)

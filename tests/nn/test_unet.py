@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_occ.nn import DenseDenoiser, UNet, build_denoiser
+from sklearn_occ.nn import DenseDenoiser, UNet
+from sklearn_occ.nn._unet import build_denoiser
 
 
 def maps_of(network, shape):

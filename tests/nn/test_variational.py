@@ -7,14 +7,15 @@ from torch import nn
 from torch.distributions import Normal
 from torch.distributions import kl_divergence as kl_of_torch
 
-from sklearn_occ.nn import (
+from sklearn_occ.nn._variational import (
     VariationalAutoencoder,
     build_variational_decoder,
     build_variational_encoder,
+    halved_maps,
     kl_divergence,
+    sampled,
     variational_code_width,
 )
-from sklearn_occ.nn._variational import halved_maps, sampled
 
 
 def layers(module, kind):

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from sklearn_occ import CAE, SAE, ConOCC
 from sklearn_occ.datasets import load_one_class_digits
-from sklearn_occ.nn import ReconstructionLoss
+from sklearn_occ.nn._losses import ReconstructionLoss
 from sklearn_occ.reconstruction._sae import SparseReconstructionLoss
 
 METHODS = ["CAE", "SAE", "ConOCC"]

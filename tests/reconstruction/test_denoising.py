@@ -11,7 +11,8 @@ from torch import nn
 from sklearn_occ import DenoisingAutoencoder
 from sklearn_occ._engine.rows import _streaming
 from sklearn_occ.datasets import load_one_class_digits
-from sklearn_occ.nn import Denoiser, coarse_noise
+from sklearn_occ.nn._augmentation import coarse_noise
+from sklearn_occ.nn._unet import Denoiser
 from sklearn_occ.reconstruction._denoising import DenoisingLoss
 
 

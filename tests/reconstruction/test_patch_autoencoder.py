@@ -8,7 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from sklearn_occ import PatchAutoencoder
-from sklearn_occ.nn import PatchDecoder, PatchEncoder, patch_code_width
+from sklearn_occ.nn import PatchDecoder, PatchEncoder
+from sklearn_occ.nn._patches import patch_code_width
 
 
 def shapes_after(network, x, kind):

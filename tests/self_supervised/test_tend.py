@@ -13,7 +13,8 @@ from torch import nn
 
 from sklearn_occ import TEND
 from sklearn_occ.datasets import load_one_class_digits
-from sklearn_occ.nn import DenseEncoder, MapDecoder, MapEncoder, MarginHead, map_code_width
+from sklearn_occ.nn import DenseEncoder, MapDecoder, MapEncoder
+from sklearn_occ.nn._margin import MarginHead, map_code_width
 from sklearn_occ.self_supervised._margin_loss import MarginLoss
 
 

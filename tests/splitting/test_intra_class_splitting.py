@@ -258,6 +258,19 @@ def test_rows_held_out_are_split_by_the_threshold_whatever_a_batch_holds(batch_s
     )
 
 
+def test_a_row_held_out_as_similar_as_the_last_atypical_one_is_atypical(X):
+    class Similarity(nn.Module):
+        def forward(self, x, rows):
+            return torch.tensor([0.0, 1.0, 2.0])
+
+    net = quick("IntraClassSplitting").fit(X).net_
+    net.criterion_.threshold.fill_(1.0)
+    net.criterion_.similarity = Similarity()
+    with torch.no_grad():
+        found = net._is_atypical(torch.zeros(3, 1, 12, 12))
+    assert found.tolist() == [True, True, False]
+
+
 def test_rows_held_out_where_nothing_is_split(table):
     occ = quick("IntraClassSplitting", rho=None, validation_fraction=0.4, batch_size=8).fit(table)
     typical = torch.from_numpy(table[np.setdiff1d(np.arange(50), occ._fit_state.training_rows)]).float()

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from sklearn_occ import VAE, CascadeVAE
 from sklearn_occ.datasets import load_one_class_digits
-from sklearn_occ.nn import CascadeOutput
+from sklearn_occ.nn._cascade import CascadeOutput
 from sklearn_occ.variational._cascade_vae import CascadeLoss
 from sklearn_occ.variational._vae import VariationalLoss
 

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from sklearn_occ import CVAD, CascadeVAE
 from sklearn_occ.datasets import load_one_class_digits
-from sklearn_occ.nn import JudgedCascade
+from sklearn_occ.nn._cascade import JudgedCascade
 from sklearn_occ.variational._cascade_vae import CascadeLoss
 from sklearn_occ.variational._cvad import JudgedLoss
 

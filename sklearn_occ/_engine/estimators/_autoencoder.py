@@ -1,6 +1,6 @@
 """BaseAutoencoder, BaseReconstruction: parameters, network and codes of the detectors with an encoder and a decoder."""
 
-from ...nn import Autoencoder, build_decoder, build_encoder, default_code_width
+from ...nn._autoencoder import Autoencoder, build_decoder, build_encoder, default_code_width
 from ._codes import BaseCodes
 
 

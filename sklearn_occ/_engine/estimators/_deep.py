@@ -54,7 +54,7 @@ class BaseDeepOneClass(BaseOneClass):
     score a row, higher = majority. It writes `_train(net, X, X_valid)` if one stage is not enough,
     `_make_callbacks()` if something happens between epochs, `_stage_optimizers()` if a stage has an optimizer of its
     own, `_check_trained(net, X)` if a trained network can be of no use. It names the steps of its stages in `_budgets`,
-    see `set_epochs`. Where the criterion is a `nn.ScoreOfParts` it says `_score_has_parts`.
+    see `set_epochs`. Where the criterion is a `ScoreOfParts` it says `_score_has_parts`.
     """
 
     _parameter_constraints: dict = {

@@ -14,8 +14,7 @@ from ..rows._streaming import HostRows, StreamedBatches
 from ..steps import make_step
 from ..steps._eager import Turn
 from ._callbacks import call, default_callbacks, watch_batches
-from ._evaluation import evaluate_in_blocks
-from ._running import in_precision, on_copies
+from ._running import evaluate_in_blocks, in_precision, on_copies
 
 
 class OneClassNet(NeuralNet):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sklearn_occ.datasets._resizing import resize_image
+from sklearn_occ.datasets._images import resize_image
 
 
 @pytest.mark.parametrize("shape", [(30, 50), (3, 30, 50)])
