@@ -17,6 +17,7 @@ from numpydoc.validate import ERROR_MSGS, validate
 
 import sklearn_occ
 from sklearn_occ import CAE, VAE, PatchDetector
+from sklearn_occ._docstrings import with_shared_docs
 from sklearn_occ.metrics import aupro_score
 
 # The codes of numpydoc that no public docstring may have. Left out: ES01 (an extended summary is not always needed),
@@ -218,6 +219,26 @@ def named(name, thing, home):
 def test_no_name_of_a_shared_text_is_left():
     left = re.compile(r"^ *\{[a-z ]+\}", re.MULTILINE)
     assert not [name for name, thing in documented() if callable(thing) and left.search(thing.__doc__ or "")]
+
+
+def test_formulas_are_in_the_math_role():
+    literal = re.compile(r"^(?! *[.][.] ).*::$", re.MULTILINE)  # a paragraph that announces a literal block
+    assert [name for name, thing in PUBLIC.items() if literal.search(thing.__doc__)] == [
+        "sklearn_occ.datasets.load_image_folder"  # a tree of folders
+    ]
+
+
+def test_shared_texts_leave_the_braces_of_a_formula():
+    class Documented:
+        r""":math:`\frac{default}{n_{k}}`
+
+        .. math:: {decoder} \{x \in \text{steps of}\ x\}
+        {output activation}
+        """
+
+    before, after = Documented.__doc__.splitlines(), with_shared_docs(Documented).__doc__.splitlines()
+    assert after[:3] == before[:3]
+    assert after[3].lstrip().startswith("output_activation : ")
 
 
 def test_shared_texts_stand_where_they_belong():

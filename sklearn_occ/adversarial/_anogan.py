@@ -22,31 +22,34 @@ _SEARCHED_AT_ONCE = {"cpu": (128, 2**16), "cuda": (4096, 2**22)}  # rows, and th
 
 @with_shared_docs
 class AnoGAN(BaseGenerative):
-    """Generative adversarial network, scored by the loss with which its generator G comes closest to a row.
+    r"""Generative adversarial network, scored by the loss with which its generator G comes closest to a row.
 
-    ::
+    .. math::
 
-        r(x, z)    = mean_j |x_j - G(z)_j|                      the paper's residual loss
-        d(x, z)    = mean_k |f(x)_k - f(G(z))_k|                its discrimination loss
-        loss(x, z) = (1 - feature_share) r(x, z) + feature_share d(x, z)
-        z*(x)      = the code with the lowest loss that the search meets
+        r(x, z) &= \mathrm{mean}_j\,|x_j - G(z)_j| \\
+        d(x, z) &= \mathrm{mean}_k\,|f(x)_k - f(G(z))_k| \\
+        L(x, z) &= (1 - s)\, r(x, z) + s\, d(x, z) \\
+        z^*(x) &= \arg\min_z L(x, z)
 
-    f are the features of the discriminator, its last feature map. Scores, all at most 0::
+    :math:`r` is the paper's residual loss, :math:`d` its discrimination loss, :math:`s` is `feature_share`, and
+    :math:`z^*` is the code with the lowest loss that the search meets. :math:`f` are the features of the discriminator,
+    its last feature map. Scores, all at most 0:
 
-        "reconstruction"   -r(x, z*)       in units of X
-        "feature"          -d(x, z*)       in units of the features
-        "sum"              -loss(x, z*)    (1 - feature_share) reconstruction + feature_share feature
+    - "reconstruction": :math:`-r(x, z^*)`, in units of X;
+    - "feature": :math:`-d(x, z^*)`, in units of the features;
+    - "sum": :math:`-L(x, z^*)`, which is (1 - feature_share) reconstruction + feature_share feature.
 
     `score_parts` gives the first two.
 
-    Training alternates: on each batch the discriminator makes a step that lowers `-mean log D(x) - mean log(1 -
-    D(G(z)))`, then the generator one that lowers `-mean log D(G(z))`, z uniform in the cube [-1, 1]^n_components. The
-    search makes `search_steps` steps of Adam on the code of each row by itself, all rows of a block at once, both
-    networks in eval mode. It starts from `n_restarts` random codes that follow from `random_state` alone and are the
-    same for all rows, and stays within the cube, since the generator was trained on no other codes and can come close
-    to rows of any kind from outside it. A row's score does not depend on the rows beside it; to keep it so over
-    hundreds of steps the search runs in float64, unless a network holds code of a user's own. It is what scoring costs:
-    hundreds of passes through both networks for each row, also for the training rows when `fit` sets the threshold.
+    Training alternates: on each batch the discriminator makes a step that lowers
+    :math:`-\mathrm{mean} \log D(x) - \mathrm{mean} \log(1 - D(G(z)))`, then the generator one that lowers
+    :math:`-\mathrm{mean} \log D(G(z))`, z uniform in the cube [-1, 1]^n_components. The search makes `search_steps`
+    steps of Adam on the code of each row by itself, all rows of a block at once, both networks in eval mode. It starts
+    from `n_restarts` random codes that follow from `random_state` alone and are the same for all rows, and stays within
+    the cube, since the generator was trained on no other codes and can come close to rows of any kind from outside it.
+    A row's score does not depend on the rows beside it; to keep it so over hundreds of steps the search runs in
+    float64, unless a network holds code of a user's own. It is what scoring costs: hundreds of passes through both
+    networks for each row, also for the training rows when `fit` sets the threshold.
 
     Parameters
     ----------

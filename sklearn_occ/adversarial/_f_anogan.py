@@ -18,24 +18,31 @@ _PAPER = {"feature_weight": 1.0, "penalty_weight": 10.0, "critic_steps": 5, "cha
 
 @with_shared_docs
 class FAnoGAN(BaseGenerative):
-    """Wasserstein generative adversarial network, and an encoder that finds the code of a row at once (f-AnoGAN).
+    r"""Wasserstein generative adversarial network, and an encoder that finds the code of a row at once (f-AnoGAN).
 
-    ::
+    .. math::
 
-        reconstruction(x) = -mean_j (x_j - G(E(x))_j)^2             squared units of X; the paper's residual
-        feature(x)        = -mean_k (f(x)_k - f(G(E(x)))_k)^2       squared units of the features
-        score(x)          = reconstruction(x) + feature_weight feature(x), all at most 0
+        r(x) &= -\mathrm{mean}_j\,(x_j - G(E(x))_j)^2 \\
+        d(x) &= -\mathrm{mean}_k\,(f(x)_k - f(G(E(x)))_k)^2 \\
+        \mathrm{score}(x) &= r(x) + w\, d(x)
 
-    f are the features of the critic C, its last feature map. `score_parts` gives both parts of the score.
+    all at most 0. :math:`r`, "reconstruction", is in squared units of X, the paper's residual; :math:`d`, "feature", is
+    in squared units of the features; :math:`w` is `feature_weight`. :math:`f` are the features of the critic :math:`C`,
+    its last feature map. `score_parts` gives both parts of the score.
 
-    Training has two stages. First generator G and critic play, `pretrain_epochs` epochs: on each batch the critic
-    makes `critic_steps` steps, with new codes for each, then the generator one::
+    Training has two stages. First generator :math:`G` and critic play, `pretrain_epochs` epochs: on each batch the
+    critic makes `critic_steps` steps, with new codes for each, then the generator one. Critic and generator lower
 
-        critic        mean C(G(z)) - mean C(x) + penalty_weight mean (||dC(y) / dy||_2 - 1)^2
-        generator     -mean C(G(z))                 z from N(0, 1);  y = u x + (1 - u) G(z), u from U(0, 1) for each row
+    .. math::
 
-    Then both are frozen, running means and variances included, and the encoder E is trained to raise the mean of
-    the score (izi_f in the paper). A step changes one network.
+        & \mathrm{mean}\, C(G(z)) - \mathrm{mean}\, C(x) + p\ \mathrm{mean}\,(\|dC(y) / dy\|_2 - 1)^2 \\
+        & {-\mathrm{mean}}\, C(G(z))
+
+    with :math:`p` the `penalty_weight`, :math:`z` from :math:`N(0, 1)`, :math:`y = u x + (1 - u) G(z)`, and :math:`u`
+    from :math:`U(0, 1)` for each row.
+
+    Then both are frozen, running means and variances included, and the encoder :math:`E` is trained to raise the mean
+    of the score (izi_f in the paper). A step changes one network.
 
     Parameters
     ----------

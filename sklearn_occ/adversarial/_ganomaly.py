@@ -27,22 +27,25 @@ from ._base import (
 
 @with_shared_docs
 class GANomaly(BaseReconstruction):
-    """Encoder, decoder and second encoder, trained against a discriminator; scored by how far the two codes are apart.
+    r"""Encoder, decoder and second encoder, trained against a discriminator; scored by how far the two codes are apart.
 
-    ::
+    .. math::
 
-        z = E(x),  x' = D(z),  z' = E'(x')
-        score(x) = -mean_k (z_k - z'_k)^2                      at most 0, in squared units of the code
+        z &= E(x), \quad x' = D(z), \quad z' = E'(x') \\
+        \mathrm{score}(x) &= -\mathrm{mean}_k\,(z_k - z'_k)^2
 
-    Training alternates: on each batch the generator, which is all three networks, makes a step that lowers::
+    The score is in squared units of the code, at most 0. Training alternates: on each batch the generator, which is all
+    three networks, makes a step that lowers
 
-        feature_weight mean_k (f(x)_k - f(x')_k)^2  +  reconstruction_weight mean_j |x_j - x'_j|
-            +  code_weight mean_k (z_k - z'_k)^2               means also over the batch
+    .. math::
 
-    with f the features of the discriminator, its last feature map; then the discriminator one that lowers `-mean log
-    P(x) - mean log(1 - P(x'))`, P being its probability that a row is real. A step leaves the other player as it is,
-    running means and variances of batch normalisation included. Rows are scored in eval mode, so that a score does not
-    depend on other rows.
+        u\ \mathrm{mean}_k\,(f(x)_k - f(x')_k)^2 + v\ \mathrm{mean}_j\,|x_j - x'_j| + w\ \mathrm{mean}_k\,(z_k - z'_k)^2
+
+    where :math:`u` is `feature_weight`, :math:`v` is `reconstruction_weight`, :math:`w` is `code_weight`, the means are
+    also over the batch, and :math:`f` are the features of the discriminator, its last feature map; then the
+    discriminator one that lowers :math:`-\mathrm{mean} \log P(x) - \mathrm{mean} \log(1 - P(x'))`, :math:`P` being its
+    probability that a row is real. A step leaves the other player as it is, running means and variances of batch
+    normalisation included. Rows are scored in eval mode, so that a score does not depend on other rows.
 
     Parameters
     ----------

@@ -33,15 +33,13 @@ _BLOCK_VALUES = 2**22  # 32 MiB of float64; its power of 2 rows are a multiple o
     {"kind": [StrOptions({*_OF_DIFFERENCE, "ssim"})], "smoothing": SMOOTHING}, prefer_skip_nested_validation=True
 )
 def anomaly_map(self, X, *, kind="squared_error", smoothing=0.0):  # the name that errors of parameters show
-    """Where each image differs from its reconstruction `x'`, higher = more anomalous.
+    r"""Where each image differs from its reconstruction `x'`, higher = more anomalous.
 
-    ::
-
-        "squared_error"        mean over the channels of (x' - x)^2           squared units of X, at least 0
-        "root_squared_error"   its root; with one channel |x' - x|            units of X, at least 0
-        "brighter"             mean over the channels of max(0, x - x')^2     as "squared_error"
-        "darker"               mean over the channels of max(0, x' - x)^2     as "squared_error"
-        "ssim"                 1 - mean over the channels of SSIM(x', x)      in [0, 2], no unit
+    - "squared_error": the mean over the channels of :math:`(x' - x)^2`, in squared units of X, at least 0.
+    - "root_squared_error": its root; with one channel :math:`|x' - x|`. In units of X, at least 0.
+    - "brighter": the mean over the channels of :math:`\max(0, x - x')^2`, as "squared_error".
+    - "darker": the mean over the channels of :math:`\max(0, x' - x)^2`, as "squared_error".
+    - "ssim": 1 less the mean over the channels of :math:`\mathrm{SSIM}(x', x)`, in [0, 2], no unit.
 
     "brighter" and "darker" add up to the squared error. Where lesions are known to be bright, the first leaves out
     what is too dark, and half of what is unlike the reconstruction by chance.
@@ -52,8 +50,9 @@ def anomaly_map(self, X, *, kind="squared_error", smoothing=0.0):  # the name th
     The mean of the inner part of a map of "ssim" is 1 minus the score of `CAE(score_function="ssim")`.
 
     SSIM, the structural similarity, compares mean, contrast and structure in Gaussian windows with a sigma of 1.5
-    pixels, 11 x 11 pixels in size, reflected at the border. Its constants are `(0.01 L)^2` and `(0.03 L)^2`, with
-    L = 1 where the images trained on are uint8 or lie within [0, 1], else their largest value less their smallest.
+    pixels, 11 x 11 pixels in size, reflected at the border. Its constants are :math:`(0.01 L)^2` and
+    :math:`(0.03 L)^2`, with L = 1 where the images trained on are uint8 or lie within [0, 1], else their largest value
+    less their smallest.
 
     Parameters
     ----------

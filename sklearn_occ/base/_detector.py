@@ -214,7 +214,9 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def p_value(self, X):
-        """Share of calibration rows that look no more normal: `(1 + #{s_cal <= s}) / (n_cal + 1)`.
+        r"""Share of calibration rows that look no more normal.
+
+        .. math:: p(s) = \frac{1 + \#\{s_{cal} \le s\}}{n_{cal} + 1}
 
         A conformal p-value, uniform on new majority rows, when the calibration rows were held out
         (`threshold_data="validation"`); too small on new rows when they were trained on.

@@ -11,15 +11,13 @@ _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in pillow, with whic
 
 @validate_params({"images": ["array-like"], "like": ["array-like"]}, prefer_skip_nested_validation=True)
 def convert_images(images, like):
-    """Bring images of one data set to the channels, size and dtype of another.
+    r"""Bring images of one data set to the channels, size and dtype of another.
 
-    ::
-
-        grey to C channels   each channel is the image
-        colour to grey       0.299 red + 0.587 green + 0.114 blue
-        size                 bilinear, after a Gaussian blur where it shrinks; sides are stretched apart, nothing is cut
-        uint8 to float       value / 255
-        float to uint8       255 value, rounded
+    - Grey to C channels: each channel is the image.
+    - Colour to grey: :math:`0.299\, \mathrm{red} + 0.587\, \mathrm{green} + 0.114\, \mathrm{blue}`.
+    - Size: bilinear, after a Gaussian blur where it shrinks; sides are stretched apart, nothing is cut.
+    - uint8 to float: value / 255.
+    - Float to uint8: 255 value, rounded.
 
     Nothing is learned from the values of either: contrasts stay as they are. Floats beside floats keep their scale;
     where `like` lies in [0, 1] they must too, as another scale would set them apart by itself.

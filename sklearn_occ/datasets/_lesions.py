@@ -33,15 +33,18 @@ _MAD_TO_STD = 1.4826  # of a normal distribution
 def plant_lesions(images, *, kind, contrast=None, size=None, n_lesions=1, detail=None, foreground=None, random_state=0):
     r"""Plant lesions of known place, size and contrast into images, and return them with their masks.
 
-    ::
+    .. math::
 
-        r      = x - G x                             detail of the image x, G a Gaussian blur of `detail` pixels
-        sigma  = 1.4826 median|r - median(r)|        noise, over the foreground in a square of 2 size + 1 pixels
-                                                     around the lesion's centre, in the image as it came
+        r &= x - G x \\
+        \sigma &= 1.4826\ \mathrm{median}\,|r - \mathrm{median}(r)|
 
-        "microcalcifications"   x + contrast sigma p     p: 5 to 12 small spots in a disc of `size` pixels across
-        "blurred"               x + contrast sigma p     p: one uneven blob with a soft edge, like a mass
-        "texture"               x - contrast r p         p: an uneven patch, whose detail is smoothed away
+    :math:`r` is the detail of the image x, :math:`G` a Gaussian blur of `detail` pixels. :math:`\sigma` is the noise,
+    over the foreground in a square of 2 size + 1 pixels around the lesion's centre, in the image as it came. With
+    :math:`c` the `contrast`, an image becomes
+
+    - "microcalcifications": :math:`x + c\, \sigma p`, with p of 5 to 12 small spots in a disc of `size` pixels across;
+    - "blurred": :math:`x + c\, \sigma p`, with p one uneven blob with a soft edge, like a mass;
+    - "texture": :math:`x - c\, r p`, with p an uneven patch, whose detail is smoothed away;
 
     with `p` between 0 and 1. So `contrast` is in standard deviations of the local noise: the height of the highest
     spot or of the blob, or the share of its detail that a patch loses. `p` is ended where it falls to a tenth.

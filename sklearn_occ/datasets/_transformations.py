@@ -24,15 +24,13 @@ _LEAST_BLUR = 0.7  # pixels; at a third of it a pixel gives its neighbours 0.000
     prefer_skip_nested_validation=True,
 )
 def transform_images(images, *, kind, strength=None, random_state=0):
-    """Change each image in one way that no detector here is trained on.
+    r"""Change each image in one way that no detector here is trained on.
 
-    ::
-
-        "cut"     a rectangle at a random place, `strength` of either side, is set to 0 in all channels
-        "crop"    a window at a random place, 1 - `strength` of either side, is enlarged to the whole
-        "noise"   x + strength e, e drawn from N(0, 1) for each pixel of each channel
-        "blur"    Gaussian blur with a standard deviation of `strength` of the shorter side, but at least 0.7 pixels;
-              nothing is random
+    - "cut": a rectangle at a random place, `strength` of either side, is set to 0 in all channels.
+    - "crop": a window at a random place, 1 - `strength` of either side, is enlarged to the whole.
+    - "noise": :math:`x + s\, e`, with s the `strength` and e drawn from :math:`N(0, 1)` for each pixel of each channel.
+    - "blur": Gaussian blur with a standard deviation of `strength` of the shorter side, but at least 0.7 pixels;
+      nothing is random.
 
     Sides are rounded to pixels, at least one; values are clipped to [0, 1]; all channels are cut and cropped alike.
 

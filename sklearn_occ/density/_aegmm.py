@@ -21,11 +21,11 @@ _RIDGE = 1e-2  # of the variance of a code unit
 
 @with_shared_docs
 class AEGMM(BaseTwoStages):
-    """AE-GMM: first an autoencoder on the majority, then a Gaussian mixture on its codes.
+    r"""AE-GMM: first an autoencoder on the majority, then a Gaussian mixture on its codes.
 
-    ::
+    .. math:: \mathrm{score}(x) = \log \sum_k \phi_k\, N(E(x); \mu_k, \Sigma_k)
 
-        score(x) = log sum_k phi_k N(E(x); mu_k, Sigma_k)        the logarithm of a density: any real number
+    The score is the logarithm of a density: any real number.
 
     Parameters
     ----------

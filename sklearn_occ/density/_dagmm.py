@@ -24,23 +24,26 @@ def narrow_code_width(shape):
 
 @with_shared_docs
 class DAGMM(BaseReconstruction):
-    """Deep autoencoding Gaussian mixture model: the density of a row's code and reconstruction errors.
+    r"""Deep autoencoding Gaussian mixture model: the density of a row's code and reconstruction errors.
 
-    ::
+    .. math::
 
-        z = E(x),  x' = D(z)
-        f = (z, ||x - x'|| / ||x||, cos(x, x'))                      features, n_components + 2
-        gamma = softmax of the estimation network at f               memberships of n_mixtures components
-        energy(f) = -log sum_k phi_k N(f; mu_k, Sigma_k)             in nats
-        loss  = mean over the batch of ||x - x'||^2  +  energy_weight * mean over the batch of energy(f)
-                + covariance_weight * sum_k sum_j 1 / Sigma_k,jj
-        score = -energy(f), the logarithm of a density: any real number
+        z &= E(x), \quad x' = D(z) \\
+        f &= (z,\ \|x - x'\| / \|x\|,\ \cos(x, x')) \\
+        \gamma &= \mathrm{softmax}(M(f)) \\
+        e(f) &= -\log \sum_k \phi_k\, N(f; \mu_k, \Sigma_k) \\
+        \mathrm{loss} &= \mathrm{mean}\,\|x - x'\|^2 + v\ \mathrm{mean}\,e(f) + w \sum_k \sum_j 1 / \Sigma_{k,jj} \\
+        \mathrm{score}(x) &= -e(f)
 
-    In training `phi`, `mu` and `Sigma` are those of the batch, from its memberships. For the score they are computed
-    once more after the last step, from all training rows in eval mode. `1e-6 trace(Sigma_k) / d + 1e-12` is added to
-    the variances of a component, both times, so that `Sigma_k` is regular where features are constant or
-    repeat each other; the mixture is in float64 throughout. In `f` a norm counts as at least 1 % of the mean norm of
-    the training rows, which matters for rows of zeros.
+    :math:`f` are n_components + 2 features, :math:`M` is the estimation network, :math:`\gamma` are the memberships of
+    `n_mixtures` components, :math:`e` is the energy in nats, :math:`v` is `energy_weight`, :math:`w` is
+    `covariance_weight`, and the means are over the batch. The score is the logarithm of a density: any real number.
+
+    In training :math:`\phi`, :math:`\mu` and :math:`\Sigma` are those of the batch, from its memberships. For the score
+    they are computed once more after the last step, from all training rows in eval mode.
+    `1e-6 trace(Sigma_k) / d + 1e-12` is added to the variances of a component, both times, so that :math:`\Sigma_k` is
+    regular where features are constant or repeat each other; the mixture is in float64 throughout. In :math:`f` a norm
+    counts as at least 1 % of the mean norm of the training rows, which matters for rows of zeros.
 
     Parameters
     ----------

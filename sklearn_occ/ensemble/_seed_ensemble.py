@@ -33,16 +33,20 @@ class EnsembleFitState(FitState):
 
 @with_shared_docs
 class SeedEnsemble(BaseOneClass):
-    """One detector fitted several times with different seeds; a row's score is the mean over the fits.
+    r"""One detector fitted several times with different seeds; a row's score is the mean over the fits.
 
-    With `s_k` the score of member k, `c_k1 ... c_kn` the scores that set its own threshold (its `calibration_scores_`)
-    and `h_k` the distance between their quartiles, divided by `sqrt(n)`::
+    The score is, for "rank" and for "score",
 
-        "rank"    score(x) = mean_k r_k(x),   r_k(x) = mean_i arctan2(h_k, c_ki - s_k(x)) / pi
-        "score"   score(x) = mean_k s_k(x)
+    .. math::
 
-    A rank is the share of the calibration scores that lie below the score of the row, ties counted half, with each
-    step from 0 to 1 spread over about `h_k`, the sampling error of such a share. So it is in (0, 1), has no unit, and
+        & \mathrm{mean}_k\, r_k(x), \quad r_k(x) = \mathrm{mean}_i\, \mathrm{arctan2}(h_k,\ c_{ki} - s_k(x)) / \pi \\
+        & \mathrm{mean}_k\, s_k(x)
+
+    with :math:`s_k` the score of member k, :math:`c_{k1}, \dots, c_{kn}` the scores that set its own threshold (its
+    `calibration_scores_`) and :math:`h_k` the distance between their quartiles, divided by :math:`\sqrt{n}`.
+
+    A rank is the share of the calibration scores that lie below the score of the row, ties counted half, with each step
+    from 0 to 1 spread over about :math:`h_k`, the sampling error of such a share. So it is in (0, 1), has no unit, and
     members of different scale weigh alike. Counted in whole steps it would be 0 for every row below all calibration
     scores; here it falls on, as `h_k / (pi * distance)`, so that far rows keep their order. But there the ranks crowd:
     a row that one member finds a hundred times as odd as another loses at most one `n_estimators`-th of its score by

@@ -35,28 +35,32 @@ _PAPER = {"objective": "one-class", "lr": 1e-4, "max_epochs": 150, "batch_size":
 
 @with_shared_docs
 class DeepSVDD(BaseAutoencoder):
-    """Deep support vector data description: the distance of a row's code from a fixed centre.
+    r"""Deep support vector data description: the distance of a row's code from a fixed centre.
 
-    ::
+    .. math:: d^2(x) = \|E(x) - c\|^2
 
-        d2(x) = ||E(x) - c||^2
-        "one-class"       loss = mean over the batch of d2(x)
-        "soft-boundary"   loss = R^2 + (1 / nu) mean over the batch of max(0, d2(x) - R^2)
+    The loss for "one-class" and for "soft-boundary" is, with means over the batch,
 
-    Scores, in squared units of the code::
+    .. math::
 
-        "one-class"       -d2(x)          at most 0
-        "soft-boundary"   R^2 - d2(x)     at most R^2
+        & \mathrm{mean}\, d^2(x) \\
+        & R^2 + \frac{1}{\nu}\, \mathrm{mean}\, \max(0, d^2(x) - R^2)
+
+    Scores, in squared units of the code:
+
+    - "one-class": :math:`-d^2(x)`, at most 0;
+    - "soft-boundary": :math:`R^2 - d^2(x)`, at most :math:`R^2`.
 
     Training has two stages. First encoder and decoder are trained as an autoencoder, `pretrain_epochs` epochs of
-    `sum_j (D(E(x))_j - x_j)^2`. Then `c` is the mean code of the training rows in eval mode, coordinates nearer to 0
-    than 0.1 are moved to 0.1 or -0.1, and the encoder alone is trained with the loss above; `c` stays. `R^2` is no
-    gradient parameter: it is 0 for ten epochs (with `max_epochs="auto"` for a tenth of them), then before each epoch
-    the `1 - nu` quantile of `d2` of all training rows in eval mode, and once more at the end.
+    :math:`\sum_j (D(E(x))_j - x_j)^2`. Then :math:`c` is the mean code of the training rows in eval mode, coordinates
+    nearer to 0 than 0.1 are moved to 0.1 or -0.1, and the encoder alone is trained with the loss above; :math:`c`
+    stays. :math:`R^2` is no gradient parameter: it is 0 for ten epochs (with `max_epochs="auto"` for a tenth of them),
+    then before each epoch the :math:`1 - \nu` quantile of :math:`d^2` of all training rows in eval mode, and once more
+    at the end.
 
-    A network that can produce a constant maps everything onto `c`. The default encoder therefore has no biases, batch
-    normalisation without learnt scale and shift, and leaky ReLU, which is unbounded. An `encoder` of your own should
-    be built so too; what training made of it is checked, see Warns.
+    A network that can produce a constant maps everything onto :math:`c`. The default encoder therefore has no biases,
+    batch normalisation without learnt scale and shift, and leaky ReLU, which is unbounded. An `encoder` of your own
+    should be built so too; what training made of it is checked, see Warns.
 
     Parameters
     ----------
@@ -234,14 +238,13 @@ class DeepSVDD(BaseAutoencoder):
     @with_shared_docs
     @validate_params({"smoothing": SMOOTHING}, prefer_skip_nested_validation=True)
     def anomaly_map(self, X, *, smoothing=0.0):
-        """Where a difference from the mean image moves the code, higher = more anomalous.
+        r"""Where a difference from the mean image moves the code, higher = more anomalous.
 
-        ::
+        .. math:: \mathrm{map}(x)_j = \sum \left| \frac{\partial d^2}{\partial x_j} (x_j - m_j) \right|
 
-            map(x)_j = sum over the channels of |d d2/d x_j (x_j - m_j)|        squared units of the code, at least 0
-
-        `m` is the mean of the training images. To first order a value says by how much `d2` would change if that pixel
-        were replaced by that of `m`; the sum over the pixels is no part of the score.
+        in squared units of the code, at least 0. The sum is over the channels, and :math:`m` is the mean of the
+        training images. To first order a value says by how much :math:`d^2` would change if that pixel were replaced by
+        that of :math:`m`; the sum over the pixels is no part of the score.
 
         Parameters
         ----------

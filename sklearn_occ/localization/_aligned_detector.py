@@ -33,17 +33,17 @@ class AlignedFitState(FitState):
 
 @with_shared_docs
 class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
-    """Standardise the anomaly map of a detector at each place by the maps of the majority.
+    r"""Standardise the anomaly map of a detector at each place by the maps of the majority.
 
-    ::
+    .. math:: z(p) = (m(p) - \mathrm{mean}(p)) / \mathrm{scale}(p)
 
-        z(p) = (m(p) - mean(p)) / scale(p)     m: the map of the detector, blurred by `smoothing` pixels
+    with :math:`m` the map of the detector, blurred by `smoothing` pixels. The map at the place p is
 
-        "upper"   map(p) =  z(p)       more error than is usual at p
-        "lower"   map(p) = -z(p)       less error, as where texture is missing
-        "both"    map(p) = |z(p)|
+    - "upper": :math:`z(p)`, more error than is usual at p;
+    - "lower": :math:`-z(p)`, less error, as where texture is missing;
+    - "both": :math:`|z(p)|`;
 
-        score(x) = -mean of the highest `top_fraction` of map(p), at least one place
+    and the score is minus the mean of the highest `top_fraction` of the map, at least one place.
 
     `mean(p)` and `scale(p)` are mean and standard deviation of m(p) over the training rows, each mapped by a detector
     that was trained without it, as one of `cv` folds was left out. New rows are mapped by one that was trained on all.

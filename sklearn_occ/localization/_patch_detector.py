@@ -34,16 +34,14 @@ class PatchFitState(FitState):
 
 
 class PatchDetector(PatchMapsMixin, MetaEstimatorMixin, BaseDetector):
-    """Cut images of any size into patches, score these, and pool their scores and maps.
+    r"""Cut images of any size into patches, score these, and pool their scores and maps.
 
-    ::
+    - "max": :math:`\mathrm{score} = \min_k s_k`; the most anomalous patch decides.
+    - "mean": :math:`\mathrm{score} = \mathrm{mean}_k\, s_k`.
+    - "top": the score is the mean of the lowest `top_fraction` of the :math:`s_k`, at least one.
 
-        "max"    score(image) = min_k s_k                  the most anomalous patch decides
-        "mean"   score(image) = mean_k s_k
-        "top"    score(image) = mean of the lowest `top_fraction` of the s_k, at least one
-
-    with `s_k` the score of patch k, higher = more like the majority, in the unit of the patch scorer. Patches lie on a
-    grid, with a last row and column at the border. The anomaly map is that of the patches, blended.
+    :math:`s_k` is the score of patch k, higher = more like the majority, in the unit of the patch scorer. Patches lie
+    on a grid, with a last row and column at the border. The anomaly map is that of the patches, blended.
 
     Parameters
     ----------
@@ -281,7 +279,9 @@ class PatchDetector(PatchMapsMixin, MetaEstimatorMixin, BaseDetector):
 
     @with_shared_docs
     def p_value(self, X):
-        """Share of calibration images that look no more normal: `(1 + #{s_cal <= s}) / (n_cal + 1)`.
+        r"""Share of calibration images that look no more normal.
+
+        .. math:: p(s) = \frac{1 + \#\{s_{cal} \le s\}}{n_{cal} + 1}
 
         A conformal p-value, uniform on new majority images, when the calibration images were held out
         (`threshold_data="validation"`); too small on new images when they were trained on.

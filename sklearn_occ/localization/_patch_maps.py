@@ -40,15 +40,16 @@ class PatchMapsMixin:
     @with_shared_docs
     @validate_params(_MAP_PARAMETERS, prefer_skip_nested_validation=False)  # the patch scorer checks `kind`
     def anomaly_map(self, X, *, resolution="auto", kind=None, smoothing=0.0):
-        """Map of each image, higher = more anomalous.
+        r"""Map of each image, higher = more anomalous.
 
-        ::
+        .. math::
 
-            map(p) = sum_k w(p - c_k) m_k(p) / sum_k w(p - c_k),   w(q) = exp(-(q_1^2 + q_2^2) / (2 sigma^2))
+            \mathrm{map}(p) = \frac{\sum_k w(p - c_k)\, m_k(p)}{\sum_k w(p - c_k)}, \quad
+            w(q) = \exp(-(q_1^2 + q_2^2) / (2 \sigma^2))
 
-        over the patches k with centre `c_k`; `sigma` is a quarter of the patch's sides. `m_k` is what the patch
-        scorer's `anomaly_map` gives, or minus the score of the patch in all its pixels. The unit is that of the score,
-        but for pixels of a method whose score is no reconstruction error, such as `DAGMM`.
+        over the patches k with centre :math:`c_k`; :math:`\sigma` is a quarter of the patch's sides. :math:`m_k` is
+        what the patch scorer's `anomaly_map` gives, or minus the score of the patch in all its pixels. The unit is that
+        of the score, but for pixels of a method whose score is no reconstruction error, such as `DAGMM`.
 
         Parameters
         ----------

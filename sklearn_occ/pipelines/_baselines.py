@@ -99,16 +99,15 @@ def make_fine_hog_ocsvm(*, image_shape=None, random_state=None):
 
 
 def make_isolation_forest(*, random_state=None):
-    """Isolation forest of scikit-learn on pixels: ``make_pipeline(ImageFlattener(), IsolationForest(...))``.
+    r"""Isolation forest of scikit-learn on pixels: ``make_pipeline(ImageFlattener(), IsolationForest(...))``.
 
-    ::
+    .. math:: \mathrm{score}(x) = -2^{-E\, h(x) / c}
 
-        score(x) = -2^(-E h(x) / c)
-
-    h is the number of random cuts that set x apart from the other rows of a tree, E its mean over 100 trees of 256
-    rows each (fewer where there are fewer), c what is expected of 256 rows: scikit-learn's defaults, and the settings
-    of the method's authors. Steps are called ``imageflattener`` and ``isolationforest``. A forest does not know
-    labels: wrap the pipeline in :class:`~sklearn_occ.model_selection.MajorityOnly` where some rows are labelled -1.
+    :math:`h` is the number of random cuts that set x apart from the other rows of a tree, :math:`E` its mean over 100
+    trees of 256 rows each (fewer where there are fewer), :math:`c` what is expected of 256 rows: scikit-learn's
+    defaults, and the settings of the method's authors. Steps are called ``imageflattener`` and ``isolationforest``. A
+    forest does not know labels: wrap the pipeline in :class:`~sklearn_occ.model_selection.MajorityOnly` where some rows
+    are labelled -1.
 
     Parameters
     ----------

@@ -15,12 +15,10 @@ from ._points import draw_center, draw_points
 class CodeMapDisplay:
     """Codes of the rows as points in the plane, with the centre that a method pulls them to.
 
-    ::
-
-        "pca"    the first two principal components of the codes; the centre is projected by the same PCA, in which it
-                 has no part
-        "tsne"   t-SNE, which keeps neighbours, not distances; the centre is embedded together with the codes, as one
-                 more row, and lies where its neighbours are
+    - "pca": the first two principal components of the codes; the centre is projected by the same PCA, in which it has
+      no part.
+    - "tsne": t-SNE, which keeps neighbours, not distances; the centre is embedded together with the codes, as one more
+      row, and lies where its neighbours are.
 
     `from_estimator` and `from_codes` make one and draw it; the parameters are kept as attributes.
 

@@ -16,13 +16,11 @@ _DRAWN = 0.99  # share of the rows within the default limit
 
 
 class DistanceRingsDisplay:
-    """Rows as points around a centre: the distance is that of the row, the angle is random and means nothing.
+    r"""Rows as points around a centre: the distance is that of the row, the angle is random and means nothing.
 
-    ::
-
-        ConOCC      ||z - mu||     of the codes
-        DeepSVDD    ||z - c||      of the codes; with a circle of radius `radius_`
-        TEND        sqrt(D)        of what the head gives; with a circle of radius sqrt(margin)
+    - `ConOCC`: :math:`\|z - \mu\|` of the codes.
+    - `DeepSVDD`: :math:`\|z - c\|` of the codes; with a circle of radius `radius_`.
+    - `TEND`: :math:`\sqrt{D}` of what the head gives; with a circle of radius :math:`\sqrt{R}`, R being the `margin`.
 
     Pass `predict(X)` as `y` to see what is called minority, the known classes to see what is.
 

@@ -13,21 +13,24 @@ from ._base import BaseImageTransformer
 
 
 class HOG(ClassNamePrefixFeaturesOutMixin, BaseImageTransformer):
-    """Histograms of oriented gradients: in which directions the edges of each image run, place by place.
+    r"""Histograms of oriented gradients: in which directions the edges of each image run, place by place.
 
-    ::
+    .. math::
 
-        h(cell, k) = mean over the pixels p of the cell of |g(p)| [angle(g(p)) in the k-th bin of 180 degrees]
-        v(block)   = h of the block's cells, one after the other
-        features   = v / sqrt(||v||^2 + eps^2), cut off at 0.2, divided so once more; block after block    "L2-Hys"
-                     v / sqrt(||v||^2 + eps^2)                                                            "L2"
-                     v / (sum v + eps)                                                                    "L1"
-                     sqrt(v / (sum v + eps))                                                              "L1-sqrt"
+        h(\mathrm{cell}, k) = \mathrm{mean}_p\, |g(p)|\ [\mathrm{angle}(g(p)) \in \mathrm{bin}\ k]
 
-    g is the difference of the two neighbours along rows and along columns, 0 at the border of the image;
-    of several channels each pixel takes the one with the longest g. Blocks overlap, one cell apart; eps =
-    1e-5, so contrasts should be well above that. Pixels beyond the last whole cell are left out. Computed
-    by scikit-image's `feature.hog`, image by image.
+    with the mean over the pixels p of the cell, and the k-th bin of 180 degrees. v, of a block, are the h of the
+    block's cells, one after the other. The features are, block after block,
+
+    - "L2-Hys": :math:`v / \sqrt{\|v\|^2 + \epsilon^2}`, cut off at 0.2, divided so once more;
+    - "L2": :math:`v / \sqrt{\|v\|^2 + \epsilon^2}`;
+    - "L1": :math:`v / (\sum v + \epsilon)`;
+    - "L1-sqrt": :math:`\sqrt{v / (\sum v + \epsilon)}`.
+
+    :math:`g` is the difference of the two neighbours along rows and along columns, 0 at the border of the image;
+    of several channels each pixel takes the one with the longest :math:`g`. Blocks overlap, one cell apart;
+    :math:`\epsilon` = 1e-5, so contrasts should be well above that. Pixels beyond the last whole cell are left out.
+    Computed by scikit-image's `feature.hog`, image by image.
 
     Cells shrink on an image too small for one block (24 pixels with the defaults): along each side, a
     cell has at most `side // cells_per_block` pixels, and at least 1. Where a side has fewer pixels than

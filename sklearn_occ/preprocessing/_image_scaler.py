@@ -21,16 +21,14 @@ _CONTRAST = {
 
 
 class ImageScaler(OneToOneFeatureMixin, BaseImageTransformer):
-    """Contrast normalisation of each image by its own grey values.
+    r"""Contrast normalisation of each image by its own grey values.
 
-    ::
+    With :math:`c = x - \mathrm{mean}(x)`, the mean being that over the pixels of all channels of one image:
 
-        c = x - mean(x)             mean over the pixels of all channels of one image
-
-        "l1"        c / mean|c|
-        "l2"        c / ||c||_2
-        "zscore"    c / std(c)
-        "equalize"  F(x), F = share of the pixels that are not brighter, in [0, 1]
+    - "l1": :math:`c / \mathrm{mean}\,|c|`;
+    - "l2": :math:`c / \|c\|_2`;
+    - "zscore": :math:`c / \mathrm{std}(c)`;
+    - "equalize": :math:`F(x)`, with F the share of the pixels that are not brighter, in [0, 1].
 
     A constant image has no contrast and becomes zeros, with "equalize" too. All four undo a gain and an
     offset; "equalize" undoes any increasing curve, up to its 256 bins between the lowest and the highest

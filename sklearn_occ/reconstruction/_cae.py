@@ -11,16 +11,14 @@ from ..nn._similarity import StructuralSimilarity
 
 @with_shared_docs
 class CAE(BaseReconstruction):
-    """Autoencoder that scores a row by how badly it is reconstructed.
+    r"""Autoencoder that scores a row by how badly it is reconstructed.
 
-    ::
+    .. math:: L_{AE}(x) = \sum_j (D(E(x))_j - x_j)^2
 
-        L_AE(x) = sum_j (D(E(x))_j - x_j)^2          loss: its mean over the batch
+    The loss is its mean over the batch. Scores, with :math:`m` the number of pixels and :math:`x' = D(E(x))`:
 
-    Scores::
-
-        "reconstruction"   -L_AE(x) / (number of pixels)           in squared units of X, at most 0
-        "ssim"             mean over inner pixels of SSIM(x', x)   in [-1, 1], x' = D(E(x)), images only
+    - "reconstruction": :math:`-L_{AE}(x) / m`, in squared units of X, at most 0;
+    - "ssim": the mean over inner pixels of :math:`\mathrm{SSIM}(x', x)`, in [-1, 1], of images only.
 
     The sum runs over the pixels of all channels (the features of a table). SSIM, the structural similarity, is one
     minus `anomaly_map(kind="ssim")`; inner pixels have 5 or more pixels between them and the border (a quarter of a

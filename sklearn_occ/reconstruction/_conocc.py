@@ -37,20 +37,21 @@ _PAPER = {
 
 @with_shared_docs
 class ConOCC(BaseReconstruction):
-    """Constrained deep one-class features: reconstruct the majority from a compact code.
+    r"""Constrained deep one-class features: reconstruct the majority from a compact code.
 
-    ::
+    .. math::
 
-        L_AE(x)  = sum_j (D(z)_j - x_j)^2,  z = E(x)
-        L_con(x) = ||z - mu||^2
-        loss     = mean over the batch of  L_AE(x) + gamma * L_con(x)
+        L_{AE}(x) &= \sum_j (D(z)_j - x_j)^2, \quad z = E(x) \\
+        L_{con}(x) &= \|z - \mu\|^2 \\
+        \mathrm{loss} &= \mathrm{mean}\,(L_{AE}(x) + \gamma\, L_{con}(x))
 
-    `mu` is the mean code of the training set in eval mode, computed anew every `update_interval` epochs; until it first
-    is, the loss is `L_AE` alone. `schedule` says when which term is trained. Scores, with `m` the number of pixels::
+    The mean is that over the batch. :math:`\mu`, `mu` below, is the mean code of the training set in eval mode,
+    computed anew every `update_interval` epochs; until it first is, the loss is :math:`L_{AE}` alone. `schedule` says
+    when which term is trained. Scores, with :math:`m` the number of pixels:
 
-        "reconstruction"   -L_AE(x) / m                          squared units of X
-        "distance"         -||z - mu||^2                         squared units of the code
-        "sum"              -(L_AE(x) + gamma * L_con(x)) / m    reconstruction + gamma * distance / m
+    - "reconstruction": :math:`-L_{AE}(x) / m`, in squared units of X;
+    - "distance": :math:`-\|z - \mu\|^2`, in squared units of the code;
+    - "sum": :math:`-(L_{AE}(x) + \gamma\, L_{con}(x)) / m`, which is reconstruction + gamma * distance / m.
 
     `score_parts` gives the first two.
 

@@ -22,24 +22,29 @@ from ..nn._unet import Denoiser, build_denoiser
 
 @with_shared_docs
 class DenoisingAutoencoder(BaseRowMaker):
-    """Network that is trained to remove coarse noise, and scores a row by what it takes for noise in the row itself.
+    r"""Network that is trained to remove coarse noise, and scores a row by what it takes for noise in the row itself.
 
-    ::
+    .. math::
 
-        x'    = N(x + n),  n = noise_std * s * noise        in training; s: standard deviation of the training rows
-        loss  = mean over the batch of sum_j (x'_j - x_j)^2
-        score = -sum_j (N(x)_j - x_j)^2 / (number of pixels)  without noise; in squared units of X, at most 0
+        x' &= N(x + n), \quad n = c\, s\, g \\
+        \mathrm{loss} &= \mathrm{mean} \sum_j (x'_j - x_j)^2 \\
+        \mathrm{score}(x) &= -\frac1m \sum_j (N(x)_j - x_j)^2
 
-    The sums run over the pixels of all channels (the features of a table), of which `s` is one number a channel (a
-    feature). The noise of an image is a grid of independent standard normal numbers, `noise_size` pixels from one to
+    In training :math:`n` is added, with :math:`c` the `noise_std`, :math:`s` the standard deviation of the training
+    rows and :math:`g` the noise, and the mean is that over the batch. The score is that without noise, in squared units
+    of X, at most 0, with :math:`m` the number of pixels.
+
+    The sums run over the pixels of all channels (the features of a table), of which :math:`s` is one number a channel
+    (a feature). The noise of an image is a grid of independent standard normal numbers, `noise_size` pixels from one to
     the next, enlarged bilinearly and moved by a random offset of up to a cell, with a grid of its own for each image,
-    channel and step (`nn.coarse_noise`). Its variance is 1 on a node of the grid, 4/9 on average over the pixels. The
-    noise of a table is independent in each feature, with standard deviation 1.
+    channel and step. Its variance is 1 on a node of the grid, 4/9 on average over the pixels. The noise of a table is
+    independent in each feature, with standard deviation 1.
 
-    The network that minimises the loss gives `E[x | x + n]`: how much of what it sees is more likely noise than part of
-    a normal row. A lesion of the size and height of the noise is therefore taken away, although the network, unlike an
-    autoencoder with a narrow code, sees the image itself in full; there is no code, and no `transform`. Images want
-    values near [0, 1] and tables a `StandardScaler`, since only the noise follows the scale of the rows.
+    The network that minimises the loss gives :math:`E[x \mid x + n]`: how much of what it sees is more likely noise
+    than part of a normal row. A lesion of the size and height of the noise is therefore taken away, although the
+    network, unlike an autoencoder with a narrow code, sees the image itself in full; there is no code, and no
+    `transform`. Images want values near [0, 1] and tables a `StandardScaler`, since only the noise follows the scale of
+    the rows.
 
     After the last epoch batch normalisation gets the means and variances of the training rows without noise, since
     such rows are scored.

@@ -18,12 +18,15 @@ _LEAST_VARIANCE = 1e-12  # of the rows, in their reconstructions: rounding
 
 @with_shared_docs
 class PatchAutoencoder(BaseReconstruction):
-    """Autoencoder with few channels and no dense layer, scored by the root of its mean squared error.
+    r"""Autoencoder with few channels and no dense layer, scored by the root of its mean squared error.
 
-    ::
+    .. math::
 
-        L_AE(x) = sum_j (D(E(x))_j - x_j)^2                   loss: its mean over the batch
-        score(x) = -sqrt(L_AE(x) / (number of pixels))        RMSE, in units of X, at most 0
+        L_{AE}(x) &= \sum_j (D(E(x))_j - x_j)^2 \\
+        \mathrm{score}(x) &= -\sqrt{L_{AE}(x) / m}
+
+    with :math:`m` the number of pixels. The loss is the mean of :math:`L_{AE}` over the batch, and the score minus the
+    RMSE, in units of X, at most 0.
 
     It is an ordinary detector whose images are patches, made for `PatchDetector`, which cuts them out of large images.
     At 128 x 128 the network has ten convolutions; smaller patches have fewer, so that the last map is 4 to 7 pixels

@@ -19,18 +19,19 @@ _TRUNCATED = ("arpack", "randomized")  # these have to be told the number of com
 
 @with_shared_docs
 class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneClass):
-    """Principal components of the majority; a row is scored by what they leave of it.
+    r"""Principal components of the majority; a row is scored by what they leave of it.
 
-    ::
+    .. math::
 
-        z = W (x - mean),     x' = mean + W' z
-        score(x) = -1/m sum_j (x'_j - x_j)^2      in squared units of X, at most 0
+        z &= W (x - \bar{x}), \quad x' = \bar{x} + W^T z \\
+        \mathrm{score}(x) &= -\frac1m \sum_j (x'_j - x_j)^2
 
-    The k rows of W are the orthonormal directions in which the majority varies most, m is the number of
-    values of a row (pixels of all channels, or features). No autoencoder of linear layers with a code of
-    width k has a smaller squared error on the rows trained on. The components are those of scikit-learn's
-    `PCA`. All arithmetic is float64; what is computed from new rows is computed in blocks of them, so that
-    besides the result no copy of a memory map is made. Fitting copies X.
+    The score is in squared units of X, at most 0. The k rows of :math:`W` are the orthonormal directions in which the
+    majority varies most, :math:`\bar{x}` is its mean, :math:`m` is the number of values of a row (pixels of all
+    channels, or features). No autoencoder of linear layers with a code of width k has a smaller squared error on the
+    rows trained on. The components are those of scikit-learn's `PCA`. All arithmetic is float64; what is computed from
+    new rows is computed in blocks of them, so that besides the result no copy of a memory map is made. Fitting copies
+    X.
 
     Columns are centred, not scaled: a column in larger units counts for more. Images of uint8 are read as
     value / 255; reconstructions are not cut off at 0 and 1.

@@ -13,14 +13,16 @@ from ..nn._losses import ReconstructionLoss
 
 @with_shared_docs
 class SAE(BaseReconstruction):
-    """Autoencoder with few active code units, scored by its reconstruction error.
+    r"""Autoencoder with few active code units, scored by its reconstruction error.
 
-    ::
+    .. math::
 
-        z = max(0, E(x))
-        loss = mean over the batch of  L_AE(x) + alpha * sum_k z_k
-        L_AE(x) = sum_j (D(z)_j - x_j)^2
-        score(x) = -L_AE(x) / (number of pixels)     in squared units of X, at most 0
+        z &= \max(0, E(x)) \\
+        L_{AE}(x) &= \sum_j (D(z)_j - x_j)^2 \\
+        \mathrm{loss} &= \mathrm{mean}\,(L_{AE}(x) + \alpha \sum_k z_k) \\
+        \mathrm{score}(x) &= -L_{AE}(x) / m
+
+    with the mean over the batch and :math:`m` the number of pixels. The score is in squared units of X, at most 0.
 
     Codes are rectified, so their sum is their L1 norm and many of them are exactly 0.
 

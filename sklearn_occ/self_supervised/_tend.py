@@ -43,25 +43,26 @@ _LEAST_DISTANCE = 1e-2  # of distorted rows from the centre, in units of the mar
 
 @with_shared_docs
 class TEND(BaseAutoencoder):
-    """Transformation-based embedding learning for novelty detection: what tells rows from distorted ones.
+    r"""Transformation-based embedding learning for novelty detection: what tells rows from distorted ones.
 
-    ::
+    .. math::
 
-        c = head(E(x)), 512 numbers;  p = sigmoid(linear(c)), the probability that x is distorted
-        D(x)  = sum_j (c_j - O_j)^2
-        loss  = cross-entropy of p, rows against distorted rows            (mean over both)
-                + mean over rows of D(x) + mean over distorted rows of max(0, R - D(x'))
-        score = probability_share * probability + (1 - probability_share) * distance,
-                probability = -p,  distance = -D(x) / R, all at most 0
+        c &= \mathrm{head}(E(x)), \quad p = \mathrm{sigmoid}(\mathrm{linear}(c)) \\
+        D(x) &= \sum_j (c_j - O_j)^2 \\
+        \mathrm{loss} &= \mathrm{CE}(p) + \mathrm{mean}\, D(x) + \mathrm{mean}\, \max(0, R - D(x')) \\
+        \mathrm{score}(x) &= -s\, p - (1 - s)\, D(x) / R
 
-    `score_parts` gives both parts of the score.
+    :math:`c` has 512 numbers, and :math:`p` is the probability that x is distorted. CE is the cross-entropy of
+    :math:`p`, rows against distorted rows (mean over both); the other means are over rows :math:`x` and over distorted
+    rows :math:`x'`. :math:`s` is `probability_share`. The parts of the score are "probability", :math:`-p`, and
+    "distance", :math:`-D(x) / R`, all at most 0; `score_parts` gives both.
 
     Training has two stages. First encoder and decoder are trained as an autoencoder, `pretrain_epochs` epochs of
-    `sum_j (D(E(x))_j - x_j)^2`. Then the encoder is frozen, batch normalisation included, and the head is trained:
-    `warm_up_epochs` epochs of the cross-entropy alone, then `O` is set to the mean of `c` over the training rows in
-    eval mode, then all three terms; `O` stays.
+    :math:`\sum_j (\mathrm{decoder}(E(x))_j - x_j)^2`. Then the encoder is frozen, batch normalisation included, and the
+    head is trained: `warm_up_epochs` epochs of the cross-entropy alone, then :math:`O` is set to the mean of :math:`c`
+    over the training rows in eval mode, then all three terms; :math:`O` stays.
 
-    In each step each image is distorted in one of six ways (`nn.random_distortion`): barrel, perspective, arc, polar,
+    In each step each image is distorted in one of six ways: barrel, perspective, arc, polar,
     tile, affine. The other half of the batch are the same images moved by up to half a pixel with the same
     interpolation, so that the head cannot tell them by its traces. Rows of a table are distorted by permuting the
     standardised features of each row and stretching them by 1 to 3; they are not resampled.

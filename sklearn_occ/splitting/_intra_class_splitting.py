@@ -38,30 +38,36 @@ _PAPER = {
 
 @with_shared_docs
 class IntraClassSplitting(BaseCodes):
-    """Intra-class splitting: a binary classifier of the majority's typical and atypical rows.
+    r"""Intra-class splitting: a binary classifier of the majority's typical and atypical rows.
 
-    ::
+    Atypical is the share rho of the training rows with the lowest :math:`\mathrm{sim}(x, x')`, :math:`x'` their
+    reconstruction. With the code :math:`z = E(x)`, which `transform` gives, and the square taken coordinate by
+    coordinate,
 
-        atypical        the share rho of the training rows with the lowest sim(x, x'), x' their reconstruction
-        z = E(x)        the code, which `transform` gives
-        l(x) = w z + b  logit of "atypical", y = sigmoid(l)
-        dist(z, z')     = sigmoid(v (z - z')^2 + c), in (0, 1), the square taken coordinate by coordinate
+    .. math::
 
-        closeness   = -mean log(1 - dist(z_i, z_j))                       of pairs of typical rows
-        intra_class = (-mean log(1 - y) of typical rows - mean log y of atypical rows) / 2
-        dispersion  = -mean log dist(z_i, z_j)                            of pairs of atypical rows
+        l(x) &= w z + b, \quad y = \mathrm{sigmoid}(l) \\
+        \mathrm{dist}(z, z') &= \mathrm{sigmoid}(v (z - z')^2 + c) \\
+        \mathrm{score}(x) &= -l(x)
 
-        score(x) = -l(x), any real number; the paper's probability of the majority is sigmoid(score)
+    :math:`l` is the logit of "atypical", dist is in (0, 1), and the score is any real number; the paper's probability
+    of the majority is sigmoid(score). The three losses are, of pairs of typical rows, of typical and atypical rows, and
+    of pairs of atypical rows,
 
-    Training has two stages. First an autoencoder is trained, `pretrain_epochs` epochs of
-    `sum_j (x'_j - x_j)^2`, and the rows are split by its reconstructions in eval mode. Then E and `w`, `b`, `v`, `c`
-    are trained: for each batch one step with each of the three losses, in that order. A batch has `batch_size`
-    typical rows and as many atypical ones, or all of them if there are fewer; the pairs are those of neighbours in the
-    shuffled batch. A pass takes every typical row once, but for a last batch of a single row. The similarity of x and
-    x' is::
+    .. math::
 
-        "ssim"             mean over inner pixels of SSIM(x, x'), as in `CAE(score_function="ssim")`
-        "squared_error"    -mean_j (x_j - x'_j)^2
+        \mathrm{closeness} &= -\mathrm{mean} \log(1 - \mathrm{dist}(z_i, z_j)) \\
+        \mathrm{intra\_class} &= (-\mathrm{mean}_{typical} \log(1 - y) - \mathrm{mean}_{atypical} \log y) / 2 \\
+        \mathrm{dispersion} &= -\mathrm{mean} \log \mathrm{dist}(z_i, z_j)
+
+    Training has two stages. First an autoencoder is trained, `pretrain_epochs` epochs of :math:`\sum_j (x'_j - x_j)^2`,
+    and the rows are split by its reconstructions in eval mode. Then :math:`E` and `w`, `b`, `v`, `c` are trained: for
+    each batch one step with each of the three losses, in that order. A batch has `batch_size` typical rows and as many
+    atypical ones, or all of them if there are fewer; the pairs are those of neighbours in the shuffled batch. A pass
+    takes every typical row once, but for a last batch of a single row. The similarity of x and x' is:
+
+    - "ssim": the mean over inner pixels of :math:`\mathrm{SSIM}(x, x')`, as in `CAE(score_function="ssim")`;
+    - "squared_error": :math:`-\mathrm{mean}_j\,(x_j - x'_j)^2`.
 
     The paper's variants: `constraints=False` is its NNwDS, a classifier of the split without closeness and
     dispersion; `rho=None, constraints=False` its NaiveNN, whose rows all have the same label.

@@ -12,11 +12,9 @@ from ._ocsvm import OCSVM
 
 @with_shared_docs
 class COCSVM(BaseTwoStages):
-    """C-OCSVM: first an autoencoder on the majority, then a one-class SVM on its codes.
+    r"""C-OCSVM: first an autoencoder on the majority, then a one-class SVM on its codes.
 
-    ::
-
-        score(x) = sum_i alpha_i K(E(x), E(x_i))
+    .. math:: \mathrm{score}(x) = \sum_i \alpha_i\, K(E(x), E(x_i))
 
     The same as `Pipeline([("autoencoder", CAE()), ("svm", OCSVM())])` with one `random_state`, plus labels
     that are kept out of both stages and rows held out of both.

@@ -42,22 +42,23 @@ class OCSVMFitState(FitState):
 
 @with_shared_docs
 class OCSVM(BaseOneClass):
-    """Exact nu-one-class support vector machine on the pixels of an image or the features of a table.
+    r"""Exact nu-one-class support vector machine on the pixels of an image or the features of a table.
 
-    ::
+    .. math::
 
-        score(x) = sum_i alpha_i K(x, s_i),     min_alpha 1/2 alpha' K alpha,  0 <= alpha_i <= 1, sum_i
-        alpha_i = nu n
+        \mathrm{score}(x) &= \sum_i \alpha_i\, K(x, s_i) \\
+        \min_\alpha\ & \tfrac12 \alpha^T K \alpha, \quad 0 \le \alpha_i \le 1, \quad \sum_i \alpha_i = \nu n
 
-    over the n majority rows; the rows with `alpha_i > 0` are the support vectors `s_i`. Kernels are computed by
-    matrix products of blocks, in float64, on the CPU or on CUDA; memory does not grow with the number of rows scored.
+    over the n majority rows; the rows with :math:`\alpha_i > 0` are the support vectors :math:`s_i`. Kernels are
+    computed by matrix products of blocks, in float64, on the CPU or on CUDA; memory does not grow with the number of
+    rows scored.
 
     Parameters
     ----------
     kernel : {"rbf", "linear", "poly", "sigmoid", "precomputed"}, default="rbf"
-        `exp(-gamma ||x - s||^2)`, `x's`, `(gamma x's + coef0)^degree`, `tanh(gamma x's + coef0)`; or `X`
-        holds the kernel itself: (n, n) when fitting, (rows, n) when scoring. A row that is not trained on
-        loses its column too.
+        :math:`\exp(-\gamma \|x - s\|^2)`, :math:`x^T s`, :math:`(\gamma\, x^T s + \mathrm{coef0})^\mathrm{degree}`,
+        :math:`\tanh(\gamma\, x^T s + \mathrm{coef0})`; or `X` holds the kernel itself: (n, n) when fitting, (rows, n)
+        when scoring. A row that is not trained on loses its column too.
     gamma : {"scale", "auto"} or float, default="scale"
         Width of the kernel, in 1 / (squared units of X): "scale" is `1 / (n_features * X.var())` over the
         rows trained on, "auto" `1 / n_features`.

@@ -25,22 +25,29 @@ _PAPER = {
 
 @with_shared_docs
 class CascadeVAE(BaseCascade):
-    """Cascade of two variational autoencoders (pchVAE): a deep code for the whole, a shallow one for details.
+    r"""Cascade of two variational autoencoders (pchVAE): a deep code for the whole, a shallow one for details.
 
-    ::
+    .. math::
 
-        q(z1 | x)    = N(mu1, sigma1^2)                       the primary encoder E1, whose first half gives e(x)
-        d(z1)                                                 what the first half of the primary decoder D1 gives
-        q(z2 | x)    = N(mu2, sigma2^2)                       the branch encoder E2, of e(x) and d(z1) side by side
-        x1, x2, x'   = a(D1(z1)), a(D2(z2)), a((D1(z1) + D2(z2)) / 2)
-        "branches"   loss = mean over the batch of  (||x1 - x||^2 + kl_weight * KL1) / m
-                                                    + branch_weight * (||x2 - x||^2 + kl_weight * KL2) / m
-        "combined"   loss = mean over the batch of  (||x' - x||^2 + kl_weight * (KL1 + branch_weight * KL2)) / m
-        score        = -||x' - x||^2 / m              of z1 = mu1, z2 = mu2; in squared units of X, at most 0
+        q(z_1 \mid x) &= N(\mu_1, \sigma_1^2), \quad q(z_2 \mid x) = N(\mu_2, \sigma_2^2) \\
+        x_1 &= a(D_1(z_1)), \quad x_2 = a(D_2(z_2)), \quad x' = a((D_1(z_1) + D_2(z_2)) / 2) \\
+        \mathrm{score}(x) &= -\|x' - x\|^2 / m
 
-    `m` is the number of pixels of all channels (the features of a table), `a` the output's activation, `KL` the
-    divergence from N(0, 1) in nats. Codes are drawn in training alone. `transform` gives `(mu1, mu2)` side by side,
-    `reconstruct_parts` `x1` and `x2`.
+    The primary encoder :math:`E_1` gives :math:`q(z_1 \mid x)`; its first half gives :math:`e(x)`, and
+    :math:`d(z_1)` is what the first half of the primary decoder :math:`D_1` gives. The branch encoder :math:`E_2` gives
+    :math:`q(z_2 \mid x)`, of :math:`e(x)` and :math:`d(z_1)` side by side. The loss is the mean over the batch of, for
+    "branches" and for "combined",
+
+    .. math::
+
+        & (\|x_1 - x\|^2 + w\, \mathrm{KL}_1) / m + v\, (\|x_2 - x\|^2 + w\, \mathrm{KL}_2) / m \\
+        & (\|x' - x\|^2 + w\, (\mathrm{KL}_1 + v\, \mathrm{KL}_2)) / m
+
+    with :math:`w` the `kl_weight`, :math:`v` the `branch_weight`, :math:`m` the number of pixels of all channels (the
+    features of a table), :math:`a` the output's activation, and KL the divergence from :math:`N(0, 1)` in nats. The
+    score is that of :math:`z_1 = \mu_1`, :math:`z_2 = \mu_2`, in squared units of X, at most 0. Codes are drawn in
+    training alone. `transform` gives :math:`(\mu_1, \mu_2)` side by side, `reconstruct_parts` :math:`x_1` and
+    :math:`x_2`.
 
     Parameters
     ----------

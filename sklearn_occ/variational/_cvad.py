@@ -27,33 +27,37 @@ _PAPER = {
 
 @with_shared_docs
 class CVAD(BaseCascade):
-    """Cascade variational autoencoder with a discriminator: how badly a row is reconstructed, and how made it looks.
+    r"""Cascade variational autoencoder with a discriminator: how badly a row is reconstructed, and how made it looks.
 
-    ::
+    .. math::
 
-        S(x) = ||G(x) - x||^2 / m                            G: a CascadeVAE, with codes mu; squared units of X
-        p(x) = sigmoid of the discriminator at x             probability that x was made, in (0, 1)
+        S(x) = \|G(x) - x\|^2 / m, \quad p(x) = \mathrm{sigmoid}(l(x))
 
-    Scores, all but "average" at most 0::
+    :math:`G` is a `CascadeVAE`, with codes :math:`\mu`, and :math:`S` its error in squared units of X. :math:`l(x)` is
+    what the discriminator gives at x, :math:`p(x)` in (0, 1) the probability that x was made. Scores, all but "average"
+    at most 0:
 
-        "reconstruction"   -S(x)
-        "probability"      -p(x)
-        "sum"              -(S + p)                                        reconstruction + probability
-        "average"          -1/2 ((S - S_min) / (S_max - S_min) + p)
-                           = 1/2 ((reconstruction + S_min) / (S_max - S_min) + probability)
+    - "reconstruction": :math:`-S(x)`;
+    - "probability": :math:`-p(x)`;
+    - "sum": :math:`-(S + p)`, which is reconstruction + probability;
+    - "average": :math:`-\tfrac12 ((S - S_{min}) / (S_{max} - S_{min}) + p)`, which is 1/2 ((reconstruction + S_min) /
+      (S_max - S_min) + probability).
 
-    `m` is the number of pixels of all channels (the features of a table); `S_min` and `S_max` are those of the rows
-    that were trained on (their difference counts as 1 where they are equal), and scaled errors of other rows are not
-    cut off at 0 or 1.
+    :math:`m` is the number of pixels of all channels (the features of a table); :math:`S_{min}` and :math:`S_{max}` are
+    those of the rows that were trained on (their difference counts as 1 where they are equal), and scaled errors of
+    other rows are not cut off at 0 or 1.
 
     Training has two stages. First the generator is trained as `CascadeVAE`, `pretrain_epochs` epochs. Then it is
-    frozen, running means and variances included, and the discriminator is trained with::
+    frozen, running means and variances included, and the discriminator is trained with
 
-        x''  = D(mu + noise_std * e)                         D: the decoders of G; e drawn from N(0, 1)
-        loss = mean over the batch of  -log(1 - p(x)) - 1/2 log p(G(x)) - 1/2 log p(x'')
+    .. math::
 
-    The generator does not learn from the discriminator. `score_parts` gives the first two scores, `reconstruct_parts`
-    what either autoencoder of `G` makes of a row.
+        x'' &= D(\mu + s\, e), \quad e \sim N(0, 1) \\
+        \mathrm{loss} &= \mathrm{mean}\,(-\log(1 - p(x)) - \tfrac12 \log p(G(x)) - \tfrac12 \log p(x''))
+
+    where :math:`D` are the decoders of :math:`G`, :math:`s` is `noise_std`, and the mean is that over the batch. The
+    generator does not learn from the discriminator. `score_parts` gives the first two scores, `reconstruct_parts`
+    what either autoencoder of :math:`G` makes of a row.
 
     Parameters
     ----------

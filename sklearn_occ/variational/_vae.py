@@ -20,17 +20,19 @@ from ._base import BaseVariational
 
 @with_shared_docs
 class VAE(BaseVariational):
-    """Variational autoencoder that scores a row by how badly it is reconstructed.
+    r"""Variational autoencoder that scores a row by how badly it is reconstructed.
 
-    ::
+    .. math::
 
-        q(z | x) = N(mu(x), diag(sigma(x)^2))                                the encoder
-        KL(x)    = 1/2 sum_k (mu_k^2 + sigma_k^2 - 1 - log sigma_k^2)        from N(0, 1), in nats
-        loss     = mean over the batch of (||D(z) - x||^2 + kl_weight * KL(x)) / m,   z drawn from q(z | x)
-        score    = -||D(mu(x)) - x||^2 / m                                   in squared units of X, at most 0
+        q(z \mid x) &= N(\mu(x),\ \mathrm{diag}(\sigma(x)^2)) \\
+        \mathrm{KL}(x) &= \tfrac12 \sum_k (\mu_k^2 + \sigma_k^2 - 1 - \log \sigma_k^2) \\
+        \mathrm{loss} &= \mathrm{mean}\,(\|D(z) - x\|^2 + w\, \mathrm{KL}(x)) / m \\
+        \mathrm{score}(x) &= -\|D(\mu(x)) - x\|^2 / m
 
-    `m` is the number of pixels of all channels (the features of a table). Codes are drawn in training alone: scores,
-    codes and reconstructions are those of the mean `mu(x)`.
+    :math:`q` is the encoder, KL its divergence from :math:`N(0, 1)` in nats, :math:`w` is `kl_weight`, :math:`m` the
+    number of pixels of all channels (the features of a table), and the mean is that over the batch, with :math:`z`
+    drawn from :math:`q(z \mid x)`. The score is in squared units of X, at most 0. Codes are drawn in training alone:
+    scores, codes and reconstructions are those of the mean :math:`\mu(x)`.
 
     A coordinate of the code is used where it pays: where a principal component of the rows has a variance, in squared
     units of X and summed over the pixels, above `kl_weight / 2` (exact for linear networks). Small or faint images and
