@@ -147,7 +147,7 @@ class FAnoGAN(BaseGenerative):
     }
     _score_has_parts = True
 
-    _budgets = {"pretrain_epochs": Steps(images=1000, table=300), "max_epochs": Steps(images=1000, table=300)}
+    _budgets = {"pretrain_epochs": Steps(images=500, table=300), "max_epochs": Steps(images=500, table=300)}
     from_paper = published(
         {
             "schlegl": {**_PAPER, "n_components": 128, "pretrain_epochs": 7, "pretrain_lr": 1e-4, "lr": 5e-5},
