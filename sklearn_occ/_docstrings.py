@@ -103,7 +103,7 @@ feature_names_in_ : ndarray of str
     Column names, when `X` was a data frame.""",
     "masks and maps": """\
 masks : array-like of shape (n, H, W), or list of n array-likes of shapes (H, W)
-    bool, or 0 and 1; True = anomalous. The images of a list may differ in size.
+    Values of bool, or 0 and 1; True = anomalous. The images of a list may differ in size.
 maps : array-like of shape (n, H, W), or list of n array-likes of shapes (H, W)
     Finite values, higher = more anomalous, of the same shapes.""",
     "errors of masks": """\

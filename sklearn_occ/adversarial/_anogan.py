@@ -109,6 +109,11 @@ class AnoGAN(BaseGenerative):
         less than half of what they had before training. Or when it has diverged: more than 10 times that variance, and
         more than twice what they had before.
 
+    See Also
+    --------
+    FAnoGAN : The same with an encoder in place of the search.
+    GANomaly : Autoencoder that is trained against a discriminator.
+
     Notes
     -----
     The search works on blocks of a fixed number of rows (a power of 2, at most 128 on the CPU), the last one padded, so

@@ -107,6 +107,11 @@ class FAnoGAN(BaseGenerative):
         more than twice what they had before. Or when the encoder has collapsed or learned little: reconstructions of
         the training rows have less than 0.01 of their variance after 100 of its steps or more.
 
+    See Also
+    --------
+    AnoGAN : The same with a search for each row.
+    GANomaly : Autoencoder that is trained against a discriminator.
+
     Notes
     -----
     `warm_start` adds epochs of the encoder.

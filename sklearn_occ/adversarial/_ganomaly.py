@@ -97,6 +97,12 @@ class GANomaly(BaseReconstruction):
         half of what they had before training. Or when it has diverged: more than 10 times that variance, and more than
         twice what they had before.
 
+    See Also
+    --------
+    FAnoGAN : Encoder that is trained after the generator.
+    AnoGAN : Search for a code in place of an encoder.
+    sklearn_occ.CAE : Autoencoder without a discriminator.
+
     Notes
     -----
     The squared error of the reconstruction, which `anomaly_map` shows, is no part of the score.

@@ -67,7 +67,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         ----------
         X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
             Table or images; uint8 images are read as value / 255.
-        y : array-like of shape (n,), optional
+        y : array-like of shape (n,), default=None
             1 for the majority, -1 for the minority: rows labelled -1 are never trained on. Any other `y`
             is ignored.
 
@@ -167,15 +167,50 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         self._fit_state.seed = random.randint(LARGEST_SEED)
 
     def fit_predict(self, X, y=None):
-        """Fit on the majority rows of `X`, then label every row: 1 majority, -1 minority."""
+        """Fit on the majority rows of `X`, then label every row: 1 majority, -1 minority.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            As in `fit`.
+        y : array-like of shape (n,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n,), int
+            Of all rows of `X`.
+        """
         return self.fit(X, y).predict(X)
 
     def decision_function(self, X):
-        """Score minus `offset_`: at least 0 for the majority. Returns float64 of shape (n,)."""
+        """Return the score minus `offset_`: at least 0 for the majority.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows to judge.
+
+        Returns
+        -------
+        decision : ndarray of shape (n,), float64
+            In the unit of the score.
+        """
         return self.score_samples(X) - self.offset_
 
     def predict(self, X):
-        """Label each row: 1 majority, -1 minority. Returns int of shape (n,)."""
+        """Label each row: 1 majority, -1 minority.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows to judge.
+
+        Returns
+        -------
+        labels : ndarray of shape (n,), int
+            1 where the decision function is at least 0, else -1.
+        """
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def p_value(self, X):

@@ -49,15 +49,36 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
     def _score_codes(self, codes): ...
 
     def transform(self, X):
-        """Codes of the rows, as the first stage gives them: (n, n_components_)."""
+        """Return the codes of the rows, as the first stage gives them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        codes : ndarray of shape (n, n_components_)
+            In the precision that the first stage has.
+        """
         check_is_fitted(self)
         return self._codes(self._read_X(X, reset=False))
 
     @available_if(_has_way_back)
     def inverse_transform(self, X):
-        """Rows from codes, as the first stage gives them, in the layout that was fitted.
+        """Return rows of codes, as the first stage gives them, in the layout that was fitted.
 
         Available where the first stage has `inverse_transform`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_components_)
+            Codes, as `transform` returns them.
+
+        Returns
+        -------
+        rows : ndarray of shape (n, ...)
+            Tables or images.
         """
         check_is_fitted(self)
         rows = np.asarray(self.autoencoder_.inverse_transform(X))
@@ -65,9 +86,19 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
 
     @available_if(_has_way_back)
     def reconstruct(self, X):
-        """What the first stage makes of each row, `D(E(x))`, in the layout of `X`.
+        """Return what the first stage makes of each row, `D(E(x))`, in the layout of `X`.
 
         Available where the first stage has `inverse_transform`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+            Rows of the shape that was fitted.
+
+        Returns
+        -------
+        reconstruction : ndarray of the shape of X
+            In the precision that the first stage has.
         """
         return self.inverse_transform(self.transform(X)).reshape(as_array(X).shape)
 

@@ -22,7 +22,7 @@ from ._table import write_csv
 class Comparison:
     """What `compare` found.
 
-    Attributes
+    Parameters
     ----------
     data : Bunch
         As `load_data` returns it.
@@ -32,8 +32,26 @@ class Comparison:
         Number of seeds asked for.
     fits : list of Fit
         Those that ended, in the order of methods and seeds, failed ones among them.
-    interrupted : bool
+    interrupted : bool, default=False
         Whether Ctrl-C ended it early.
+
+    Attributes
+    ----------
+    data, methods, seeds, fits, interrupted
+        The parameters.
+
+    See Also
+    --------
+    compare : Function that returns one.
+    text_table : The figures as text.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn_occ.comparison import compare
+    >>> comparison = compare("digits", tempfile.mkdtemp(), methods=["OCSVM"], seeds=1)
+    >>> comparison.methods, len(comparison.fits_of("OCSVM")), comparison.interrupted
+    (('OCSVM',), 1, False)
     """
 
     data: Bunch
@@ -43,7 +61,18 @@ class Comparison:
     interrupted: bool = False
 
     def fits_of(self, method):
-        """Return the fits of one method that have scores."""
+        """Return the fits of one method that have scores.
+
+        Parameters
+        ----------
+        method : str
+            Name of the method.
+
+        Returns
+        -------
+        fits : list of Fit
+            In the order of seeds.
+        """
         return [fit for fit in self.fits if fit.settings["method"] == method and not fit.failure]
 
     @property
@@ -88,7 +117,7 @@ def compare(
         As in `load_data`, `majority` and `image_size` too.
     output : str or path-like
         Folder for the results; made where it is missing.
-    methods : sequence of str
+    methods : sequence of str, default=DEFAULT_METHODS
         Names among `METHODS`, as `parse_methods` reads them; by default `DEFAULT_METHODS`: neither those that
         take minutes to hours nor the baselines of the literature.
     seeds : int, default=3
@@ -116,6 +145,12 @@ def compare(
         If an argument or the data cannot be used; raised before the first fit.
     ImportError
         If matplotlib is absent, which the report needs.
+
+    See Also
+    --------
+    load_data : The data that it reads.
+    parse_methods : How names of methods are read.
+    text_table : The figures of what it returns, as text.
 
     Examples
     --------

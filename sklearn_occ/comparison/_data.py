@@ -48,6 +48,11 @@ def load_data(data, *, majority=None, image_size=None):
     ValueError
         If a file is damaged or has other contents, an option does not fit the data, or a class is missing.
 
+    See Also
+    --------
+    compare : Fit methods on the data.
+    sklearn_occ.datasets.load_image_folder : Load a folder of image files.
+
     Examples
     --------
     >>> from sklearn_occ.comparison import load_data

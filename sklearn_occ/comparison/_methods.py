@@ -62,6 +62,10 @@ def parse_methods(names):
     ValueError
         If a name is not known, or none is given.
 
+    See Also
+    --------
+    compare : Fit the methods.
+
     Examples
     --------
     >>> from sklearn_occ.comparison import parse_methods

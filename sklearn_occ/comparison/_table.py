@@ -60,7 +60,22 @@ def headline(comparison):
 
 
 def text_table(comparison):
-    """Write a comparison as text: what was compared, the aligned table, failures and warnings."""
+    """Write a comparison as text: what was compared, the aligned table, failures and warnings.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        As `compare` returns it.
+
+    Returns
+    -------
+    text : str
+        Several lines.
+
+    See Also
+    --------
+    compare : Fit methods and compare them.
+    """
     rows = [HEADER, *table_rows(comparison)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

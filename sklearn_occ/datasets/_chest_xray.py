@@ -88,6 +88,11 @@ def fetch_chest_xray_pneumonia(*, image_size=100, data_home=None, download_if_mi
     ImportError
         If images have to be resized or downloaded and scikit-image, pillow or pooch is absent.
 
+    See Also
+    --------
+    fetch_pneumoniamnist : The same images at 28 x 28 pixels.
+    load_image_folder : Load image files of one's own.
+
     Examples
     --------
     >>> from sklearn_occ.datasets import fetch_chest_xray_pneumonia

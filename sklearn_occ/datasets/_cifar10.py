@@ -70,6 +70,12 @@ def fetch_cifar10(majority=0, *, data_home=None, download_if_missing=True):
     ValueError
         If `majority` is no class, or the file is damaged or holds other arrays.
 
+    See Also
+    --------
+    fetch_mnist : Digits in grey.
+    fetch_fashion_mnist : Clothes in grey.
+    inter_class_test_set : Test set whose outliers are such photographs.
+
     Examples
     --------
     >>> from sklearn_occ.datasets import fetch_cifar10

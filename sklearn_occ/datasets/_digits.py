@@ -65,6 +65,11 @@ def load_one_class_digits(majority=0, *, test_size=0.5, random_state=0):
     ValueError
         If a parameter is out of its range, or `test_size` leaves no training image.
 
+    See Also
+    --------
+    fetch_mnist : Digits of 28 x 28 pixels.
+    sklearn_occ.model_selection.one_vs_rest_split : The same split of other labelled rows.
+
     Examples
     --------
     >>> from sklearn_occ.datasets import load_one_class_digits

@@ -69,6 +69,11 @@ def fetch_fashion_mnist(majority=0, *, data_home=None, download_if_missing=True)
     ValueError
         If `majority` is no class, or a file is damaged or holds other arrays.
 
+    See Also
+    --------
+    fetch_mnist : Digits of the same size.
+    fetch_cifar10 : Photographs in colour.
+
     Examples
     --------
     >>> from sklearn_occ.datasets import fetch_fashion_mnist

@@ -95,6 +95,11 @@ def load_image_folder(path, *, image_size=None, n_jobs=None, on_error="raise"):
     UserWarning
         If files were left out.
 
+    See Also
+    --------
+    read_image : Read one file.
+    iter_images : Read files in threads, without folders.
+
     Examples
     --------
     >>> from sklearn_occ.datasets import load_image_folder

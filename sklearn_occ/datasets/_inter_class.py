@@ -27,9 +27,9 @@ def convert_images(images, like):
     Parameters
     ----------
     images : array-like of shape (n, H, W) or (n, C, H, W), or list of n images
-        uint8, or float; the images of a list may differ in size, channels and dtype.
+        Values of uint8, or float; the images of a list may differ in size, channels and dtype.
     like : array-like of shape (m, H, W) or (m, C, H, W)
-        uint8, or float.
+        Values of uint8, or float.
 
     Returns
     -------
@@ -44,6 +44,11 @@ def convert_images(images, like):
         beside a `like` within it.
     ImportError
         If sizes differ and scikit-image is absent.
+
+    See Also
+    --------
+    inter_class_test_set : Test set of images and converted ones.
+    sklearn_occ.preprocessing.ImageScaler : Normalise the contrast of each image.
 
     Examples
     --------
@@ -108,6 +113,11 @@ def inter_class_test_set(X_majority, images):
     ------
     ValueError, ImportError
         As `convert_images` does.
+
+    See Also
+    --------
+    convert_images : The conversion.
+    sklearn_occ.model_selection.one_vs_rest_split : Test set whose outliers are of the same source.
 
     References
     ----------

@@ -55,7 +55,7 @@ def plant_lesions(images, *, kind, contrast=None, size=None, n_lesions=1, detail
     Parameters
     ----------
     images : array-like of shape (n, H, W), or list of n array-likes of shapes (H, W)
-        uint8, uint16, or float in [0, 1]. The images of a list may differ in size. They are not changed.
+        Values of uint8, uint16, or float in [0, 1]. The images of a list may differ in size. They are not changed.
     kind : {"microcalcifications", "blurred", "texture"}
         What is planted. Spots of one cluster are regions of their own in the mask where they do not touch.
     contrast : float, default=None
@@ -84,6 +84,8 @@ def plant_lesions(images, *, kind, contrast=None, size=None, n_lesions=1, detail
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
+        What was made.
+
         images : ndarray of shape (n, H, W), or list of n ndarrays of shapes (H, W)
             A copy with the lesions, in the dtype of `images`.
         masks : ndarray of shape (n, H, W), or list of n ndarrays of shapes (H, W), bool
@@ -98,6 +100,11 @@ def plant_lesions(images, *, kind, contrast=None, size=None, n_lesions=1, detail
         there is no noise to measure the contrast by, a lesion changes no pixel, or a parameter is out of its range.
     ImportError
         If `foreground` is None and scikit-image is absent.
+
+    See Also
+    --------
+    transform_images : Change whole images.
+    sklearn_occ.metrics.aupro_score : Figure of maps against the masks.
 
     Examples
     --------

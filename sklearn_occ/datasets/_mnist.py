@@ -54,6 +54,12 @@ def fetch_mnist(majority=0, *, data_home=None, download_if_missing=True):
     ValueError
         If `majority` is not a digit, or a file is damaged or holds other arrays.
 
+    See Also
+    --------
+    load_one_class_digits : Small digits that need no download.
+    fetch_fashion_mnist : Clothes of the same size.
+    fetch_cifar10 : Photographs in colour.
+
     Examples
     --------
     >>> from sklearn_occ.datasets import fetch_mnist

@@ -32,6 +32,18 @@ class NiftiSlice:
         Place along the axis: from 0 at the patient's left, back or feet.
     value_range : tuple of float
         The values that become 0 and 1.
+
+    See Also
+    --------
+    nifti_slices : List the slices of a volume.
+    read_image : Read one.
+
+    Examples
+    --------
+    >>> from sklearn_occ.datasets import NiftiSlice
+    >>> one = NiftiSlice("head.nii", axis=2, index=40, value_range=(0.0, 1000.0))
+    >>> one.axis, one.index
+    (2, 40)
     """
 
     path: str
@@ -83,6 +95,7 @@ def nifti_slices(path, *, axis=2, value_range=None):
     Returns
     -------
     slices : list of NiftiSlice
+        In the order of the index.
 
     Raises
     ------
@@ -93,6 +106,12 @@ def nifti_slices(path, *, axis=2, value_range=None):
         NaN or infinity, has one value throughout, or `value_range` is no range.
     ImportError
         If nibabel is absent.
+
+    See Also
+    --------
+    NiftiSlice : What is listed.
+    read_image : Read one of them.
+    iter_images : Read many of them.
 
     Notes
     -----

@@ -42,6 +42,7 @@ def iter_images(paths, *, n_jobs=None, on_error="raise"):
     index : int
         Place in `paths`; "skip" leaves those of unreadable files out.
     image : ndarray of shape (H, W) or (3, H, W), uint8 or float32
+        The image.
 
     Raises
     ------
@@ -56,6 +57,11 @@ def iter_images(paths, *, n_jobs=None, on_error="raise"):
     -----
     UserWarning
         If files were skipped.
+
+    See Also
+    --------
+    read_image : Read one file.
+    load_image_folder : Load folders of files into arrays.
 
     Notes
     -----

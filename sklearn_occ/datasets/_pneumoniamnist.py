@@ -69,6 +69,10 @@ def fetch_pneumoniamnist(*, data_home=None, download_if_missing=True):
     OSError
         If the file is neither here nor can be downloaded, or fails its MD5 checksum.
 
+    See Also
+    --------
+    fetch_chest_xray_pneumonia : The same images, larger.
+
     Examples
     --------
     >>> from sklearn_occ.datasets import fetch_pneumoniamnist

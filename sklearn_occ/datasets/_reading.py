@@ -46,7 +46,7 @@ def read_image(path):
     Returns
     -------
     image : ndarray of shape (H, W) or (3, H, W), uint8 or float32
-        uint8 in [0, 255], or float32 in [0, 1] for PNG and TIFF of more than 8 bits, DICOM and NIfTI.
+        Values of uint8 in [0, 255], or float32 in [0, 1] for PNG and TIFF of more than 8 bits, DICOM and NIfTI.
 
     Raises
     ------
@@ -58,6 +58,12 @@ def read_image(path):
         compressed in a way that no installed decoder reads.
     ImportError
         If pillow (PNG, JPEG, TIFF), pydicom (DICOM) or nibabel (NIfTI) is absent.
+
+    See Also
+    --------
+    iter_images : Read many files in threads.
+    nifti_slices : List the slices of a NIfTI volume.
+    load_image_folder : Load folders of files into arrays.
 
     References
     ----------

@@ -39,7 +39,7 @@ def transform_images(images, *, kind, strength=None, random_state=0):
     Parameters
     ----------
     images : array-like of shape (n, H, W) or (n, C, H, W)
-        uint8, read as value / 255, or float in [0, 1]. They are not changed.
+        Values of uint8, read as value / 255, or float in [0, 1]. They are not changed.
     kind : {"cut", "crop", "noise", "blur"}
         What is done.
     strength : float, default=None
@@ -51,6 +51,7 @@ def transform_images(images, *, kind, strength=None, random_state=0):
     Returns
     -------
     transformed : ndarray of the shape and dtype of `images`
+        The changed images.
 
     Raises
     ------
@@ -61,7 +62,9 @@ def transform_images(images, *, kind, strength=None, random_state=0):
 
     See Also
     --------
-    sklearn_occ.nn.random_distortion : The strong distortions that TEND is trained on.
+    sklearn_occ.metrics.unseen_transformation_rates : Share of changed images that a detector finds.
+    sklearn_occ.TEND : Detector that is trained on strong distortions.
+    plant_lesions : Change a small part of each image.
 
     Notes
     -----

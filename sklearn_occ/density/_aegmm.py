@@ -55,6 +55,12 @@ class AEGMM(BaseTwoStages):
     KeyboardInterrupt
         When Ctrl-C ends the first stage, since the second would start on a half-trained one.
 
+    See Also
+    --------
+    DAGMM : Autoencoder and mixture trained together.
+    COCSVM : One-class SVM on the codes, in place of the mixture.
+    CAE : The first stage.
+
     References
     ----------
     A baseline in Guo's thesis on novelty detection and shifts of medical images, section 4.1.3 ("AE GMM"), which gives

@@ -84,6 +84,11 @@ class DAGMM(BaseReconstruction):
     {deep attributes}
     {threshold attributes}
 
+    See Also
+    --------
+    AEGMM : The same in two stages.
+    CAE : Autoencoder scored by its error alone.
+
     Notes
     -----
     `batch_size` is at least 2: a single row has no covariance. Where one is left over for the validation loss it counts

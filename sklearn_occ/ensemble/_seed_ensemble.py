@@ -86,6 +86,11 @@ class SeedEnsemble(BaseOneClass):
     KeyboardInterrupt
         When Ctrl-C ends the fit of a member, since the mean needs all of them whole.
 
+    See Also
+    --------
+    AlignedDetector : Another detector that fits one several times.
+    sklearn_occ.comparison.compare : Compare detectors over several seeds.
+
     References
     ----------
     Lakshminarayanan, Pritzel, Blundell (2017), Simple and scalable predictive uncertainty estimation using deep

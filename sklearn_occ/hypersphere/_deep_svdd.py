@@ -107,6 +107,12 @@ class DeepSVDD(BaseAutoencoder):
         the rows in units of their mean squared length. Or fewer than 95 % of the distinct training rows have a
         distance of their own. With a single feature shuffled rows are the training rows, so that the first says little.
 
+    See Also
+    --------
+    ConOCC : Autoencoder whose codes are pulled to their centre.
+    TEND : Codes of distorted rows are pushed away from the centre as well.
+    OCSVM : Support vector machine without a network.
+
     References
     ----------
     Ruff et al. (2018), Deep one-class classification, equations 3 and 4 and propositions 1 to 3. A baseline in Gao et

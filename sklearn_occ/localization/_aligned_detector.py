@@ -97,6 +97,12 @@ class AlignedDetector(MetaEstimatorMixin, BaseOneClass):
     KeyboardInterrupt
         When Ctrl-C ends the fit of the detector, since its maps are those of a whole one.
 
+    See Also
+    --------
+    PatchDetector : Detector of images that differ in size.
+    PCAReconstruction : The default detector inside.
+    sklearn_occ.metrics.aupro_score : Figure of maps against masks.
+
     References
     ----------
     Defard, Setkov, Loesch, Audigier (2021), PaDiM: a patch distribution modeling framework for anomaly detection and

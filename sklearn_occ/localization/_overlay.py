@@ -42,7 +42,8 @@ def save_overlay(path, image, anomaly_map, *, mask=None, value_range=None, alpha
     path : str or path-like
         The file to write; one that exists is replaced.
     image : array-like of shape (H, W), (1, H, W) or (3, H, W)
-        uint8, or float in [0, 1], as :func:`~sklearn_occ.datasets.read_image` returns it. Colour is shown as grey.
+        Values of uint8, or float in [0, 1], as :func:`~sklearn_occ.datasets.read_image` returns it. Colour is shown as
+        grey.
     anomaly_map : array-like of shape (H, W)
         Finite numbers, higher = more anomalous.
     mask : array-like of shape (H, W), bool, or None, default=None
@@ -60,6 +61,11 @@ def save_overlay(path, image, anomaly_map, *, mask=None, value_range=None, alpha
         throughout while `value_range` is None, or `value_range` is no range.
     ImportError
         If pillow is absent.
+
+    See Also
+    --------
+    save_secondary_capture : The same picture as a DICOM file.
+    sklearn_occ.plotting.AnomalyMapDisplay : The same in a figure of matplotlib.
 
     Examples
     --------

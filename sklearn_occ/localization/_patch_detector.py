@@ -100,6 +100,13 @@ class PatchDetector(PatchMapsMixin, MetaEstimatorMixin, BaseDetector):
     calibration_scores_ : ndarray of float64, ascending
         Scores of the images that set the threshold.
 
+    See Also
+    --------
+    PatchAutoencoder : The default detector inside.
+    AlignedDetector : Detector of images that show the same at the same place.
+    save_overlay : Write a map as a picture.
+    sklearn_occ.datasets.iter_images : Read files in threads.
+
     References
     ----------
     Wei et al. (2018), Anomaly detection for medical images based on a one-class classification: decomposition of large
@@ -181,7 +188,7 @@ class PatchDetector(PatchMapsMixin, MetaEstimatorMixin, BaseDetector):
             Images of any sizes, each (H, W) or (C, H, W): uint8 and uint16 are read as shares of the largest value,
             floats as they are. Paths as `sklearn_occ.datasets.read_image` takes them; files are read when they are
             needed, a few at a time.
-        y : array-like of shape (n,), optional
+        y : array-like of shape (n,), default=None
             1 for the majority, -1 for the minority: images labelled -1 are never trained on.
 
         Returns
@@ -256,17 +263,37 @@ class PatchDetector(PatchMapsMixin, MetaEstimatorMixin, BaseDetector):
         check_is_fitted(self)
         return self._score_samples(self._read_X(X, reset=False))
 
+    @with_shared_docs
     def predict(self, X):
-        """Label each image: 1 majority, -1 minority, 0 for one that is skipped. Returns int of shape (n,)."""
+        """Label each image: 1 majority, -1 minority, 0 for one that is skipped.
+
+        Parameters
+        ----------
+        {images as in fit}
+
+        Returns
+        -------
+        labels : ndarray of shape (n,), int
+            One for each image.
+        """
         decision = self.decision_function(X)
         return np.where(np.isnan(decision), 0, np.where(decision >= 0, 1, -1))
 
+    @with_shared_docs
     def p_value(self, X):
         """Share of calibration images that look no more normal: `(1 + #{s_cal <= s}) / (n_cal + 1)`.
 
         A conformal p-value, uniform on new majority images, when the calibration images were held out
-        (`threshold_data="validation"`); too small on new images when they were trained on. Returns float64 of shape
-        (n,) in (0, 1], NaN for an image that is skipped.
+        (`threshold_data="validation"`); too small on new images when they were trained on.
+
+        Parameters
+        ----------
+        {images as in fit}
+
+        Returns
+        -------
+        p : ndarray of shape (n,), float64
+            In (0, 1]; NaN for an image that is skipped.
         """
         scores = self.score_samples(X)
         return np.where(np.isnan(scores), np.nan, self._p_value_of(scores))

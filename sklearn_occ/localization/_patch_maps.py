@@ -93,7 +93,9 @@ class PatchMapsMixin:
             neighbouring ones, also across corners, are one region. Pixels with the value of the lowest of them belong
             to regions too, so that with `resolution="patches"` a small fraction gives whole patches.
         resolution : {"auto", "pixels", "patches"}, default="auto"
+            As in `anomaly_map`.
         kind : str, default=None
+            As in `anomaly_map`.
         smoothing : float, default=0.0
             As in `anomaly_map`.
 

@@ -102,7 +102,7 @@ def save_secondary_capture(
         all.
     alpha : float, default=0.6
         Opacity of the highest values of the overlay, in (0, 1]; not used for a "map".
-    series_description : str
+    series_description : str, default="Anomaly map, for research, not for diagnosis"
         At most 64 ASCII characters without a backslash. Give each detector its own.
 
     Raises
@@ -112,6 +112,11 @@ def save_secondary_capture(
         the file to write, or if the description does not fit.
     ImportError
         If pydicom is absent.
+
+    See Also
+    --------
+    save_overlay : The same picture as a PNG file.
+    sklearn_occ.datasets.read_image : Read the image of the source.
 
     Notes
     -----

@@ -46,6 +46,13 @@ def aupr_score(y_true, y_score, *, pos_label=1):
     ValueError
         If a label is not 1 or -1, a class is absent, the lengths differ, or a score is not finite.
 
+    See Also
+    --------
+    aupr_majority_scorer : The same as a scorer for `cross_validate`, of the majority.
+    aupr_minority_scorer : The same, of the minority.
+    pixel_aupr_score : The same of pixels.
+    sklearn.metrics.average_precision_score : The same sum in scikit-learn.
+
     References
     ----------
     Gao et al., "Constrained Deep One-Class Feature Learning For Classifying Imbalanced Medical Images",

@@ -39,6 +39,11 @@ def pixel_roc_auc_score(masks, maps):
     ------
     {errors of masks}
 
+    See Also
+    --------
+    pixel_aupr_score : Figure that tells more where few pixels are anomalous.
+    aupro_score : Figure in which every region weighs the same.
+
     Examples
     --------
     >>> from sklearn_occ.metrics import pixel_roc_auc_score
@@ -76,6 +81,12 @@ def pixel_aupr_score(masks, maps):
     Raises
     ------
     {errors of masks}
+
+    See Also
+    --------
+    aupr_score : The same of rows.
+    pixel_roc_auc_score : Area under the ROC curve of pixels.
+    best_dice_score : Overlap at the best threshold.
 
     Examples
     --------
@@ -129,6 +140,11 @@ def aupro_score(masks, maps, *, max_fpr=0.3):
     {errors of masks}
         Also where `max_fpr` is out of its range.
 
+    See Also
+    --------
+    pixel_roc_auc_score : Figure in which every pixel weighs the same.
+    best_dice_score : Overlap at the best threshold.
+
     References
     ----------
     Bergmann et al., "The MVTec Anomaly Detection Dataset: A Comprehensive Real-World Dataset for
@@ -180,6 +196,8 @@ def best_dice_score(masks, maps):
     Returns
     -------
     point : :class:`~sklearn.utils.Bunch`
+        The best threshold and its figures.
+
         dice : float
             Between 0 and 1, higher is better. Calling every pixel anomalous gives 2p / (1 + p), with p their
             share.
@@ -195,6 +213,11 @@ def best_dice_score(masks, maps):
     Raises
     ------
     {errors of masks}
+
+    See Also
+    --------
+    g_mean_threshold : The best threshold on the scores of rows.
+    pixel_aupr_score : A figure of all thresholds.
 
     References
     ----------

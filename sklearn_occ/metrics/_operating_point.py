@@ -33,6 +33,8 @@ def g_mean_threshold(y_true, y_score):
     Returns
     -------
     point : :class:`~sklearn.utils.Bunch`
+        The best threshold and its figures.
+
         threshold : float
             Halfway between the two neighbouring distinct scores it separates, so that no row of `y_score`
             lies on it. If no threshold has `G > 0` (equal scores, or every minority score above every
@@ -51,6 +53,11 @@ def g_mean_threshold(y_true, y_score):
     ------
     ValueError
         If a label is not 1 or -1, a class is absent, the lengths differ, or a score is not finite.
+
+    See Also
+    --------
+    aupr_score : A figure of all thresholds.
+    best_dice_score : The best threshold on the maps of pixels.
 
     Notes
     -----

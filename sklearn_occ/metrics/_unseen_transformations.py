@@ -56,6 +56,11 @@ def unseen_transformation_rates(estimator, images, threshold, *, strengths=None,
     ImportError
         For "crop", if scikit-image is absent.
 
+    See Also
+    --------
+    sklearn_occ.datasets.transform_images : The transformations.
+    g_mean_threshold : The threshold that the thesis takes.
+
     References
     ----------
     Guo, Medical image analysis with deep learning under limited supervision (doctoral thesis), section 4.1.3 and tables

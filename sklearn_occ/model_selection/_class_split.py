@@ -103,7 +103,11 @@ def rest_vs_one_split(X, y, minority, *, test_size=0.2, groups=None, random_stat
         The class of each row, of any type; none missing.
     minority : label
         The class whose rows are outliers, all of them tested.
-    test_size, groups, random_state
+    test_size : float in (0, 1), default=0.2
+        As in `one_vs_rest_split`.
+    groups : array-like of shape (n,), default=None
+        As in `one_vs_rest_split`.
+    random_state : int, RandomState instance or None, default=None
         As in `one_vs_rest_split`.
 
     Returns
@@ -115,6 +119,11 @@ def rest_vs_one_split(X, y, minority, *, test_size=0.2, groups=None, random_stat
     ------
     ValueError
         As `one_vs_rest_split` does.
+
+    See Also
+    --------
+    one_vs_rest_split : One class as the majority, all others as outliers.
+    OneClassKFold : Several folds of rows labelled 1 and -1.
 
     References
     ----------

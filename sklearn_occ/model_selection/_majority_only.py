@@ -41,6 +41,11 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
     n_features_in_, feature_names_in_, offset_
         Those of `estimator_`.
 
+    See Also
+    --------
+    OneClassKFold : Folds that train on the majority alone.
+    sklearn_occ.pipelines.make_isolation_forest : Pipeline that does not know labels.
+
     Examples
     --------
     >>> import numpy as np
@@ -71,7 +76,7 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
         ----------
         X : array-like of shape (n, ...)
             Whatever `estimator` takes.
-        y : array-like of shape (n,), optional
+        y : array-like of shape (n,), default=None
             When every label is 1 or -1, rows labelled -1 are dropped; any other `y` is handed on with all
             rows.
 
@@ -96,54 +101,149 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
 
     @_has("predict")
     def fit_predict(self, X, y=None):
-        """Fit on the majority rows, then label every row."""
+        """Fit on the majority rows, then label every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            As in `fit`.
+        y : array-like of shape (n,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n,)
+            Of all rows of `X`.
+        """
         return self.fit(X, y).predict(X)
 
     @_has("transform")
     def fit_transform(self, X, y=None):
-        """Fit on the majority rows, then transform every row."""
+        """Fit on the majority rows, then transform every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            As in `fit`.
+        y : array-like of shape (n,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        X_new : array-like
+            What the fitted estimator makes of all rows of `X`.
+        """
         return self.fit(X, y).transform(X)
 
     @_has("predict")
     def predict(self, X):
-        """`estimator_.predict(X)`."""
+        """Return `estimator_.predict(X)`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            Whatever `estimator_` takes.
+
+        Returns
+        -------
+        labels : ndarray of shape (n,)
+            As the estimator gives them.
+        """
         return self._fitted().predict(self._select(X))
 
     @_has("decision_function")
     def decision_function(self, X):
-        """`estimator_.decision_function(X)`."""
+        """Return `estimator_.decision_function(X)`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            Whatever `estimator_` takes.
+
+        Returns
+        -------
+        decision : ndarray of shape (n,)
+            As the estimator gives it.
+        """
         return self._fitted().decision_function(self._select(X))
 
     @_has("score_samples")
     def score_samples(self, X):
-        """`estimator_.score_samples(X)`."""
+        """Return `estimator_.score_samples(X)`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            Whatever `estimator_` takes.
+
+        Returns
+        -------
+        scores : ndarray of shape (n,)
+            As the estimator gives them.
+        """
         return self._fitted().score_samples(self._select(X))
 
     @_has("transform")
     def transform(self, X):
-        """`estimator_.transform(X)`."""
+        """Return `estimator_.transform(X)`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            Whatever `estimator_` takes.
+
+        Returns
+        -------
+        X_new : array-like
+            As the estimator gives it.
+        """
         return self._fitted().transform(self._select(X))
 
     @_has("inverse_transform")
     def inverse_transform(self, X):
-        """`estimator_.inverse_transform(X)`."""
+        """Return `estimator_.inverse_transform(X)`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What `transform` returns.
+
+        Returns
+        -------
+        rows : array-like
+            As the estimator gives them.
+        """
         return self._fitted().inverse_transform(X)
 
     @_has("get_feature_names_out")
     def get_feature_names_out(self, input_features=None):
-        """`estimator_.get_feature_names_out(input_features)`."""
+        """Return `estimator_.get_feature_names_out(input_features)`.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of `X`; None takes those of the fit.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str
+            Names of the columns that `transform` gives.
+        """
         return self._fitted().get_feature_names_out(input_features)
 
     @property
     def n_features_in_(self):
+        """Values of one row, as the fitted estimator has it."""
         return self._fitted_attribute("n_features_in_")
 
     @property
     def feature_names_in_(self):
+        """Column names, as the fitted estimator has them."""
         return self._fitted_attribute("feature_names_in_")
 
     @property
     def offset_(self):
+        """Threshold on the score, of the fitted estimator or of the last step of a pipeline."""
         if isinstance(self.estimator, Pipeline):
             return self._fitted_attribute("steps")[-1][1].offset_
         return self._fitted_attribute("offset_")

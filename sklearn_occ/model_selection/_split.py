@@ -53,6 +53,8 @@ class OneClassKFold(BaseCrossValidator):
 
     See Also
     --------
+    one_vs_rest_split : One split of labelled rows, one class as the majority.
+    MajorityOnly : Wrapper that drops the rows labelled -1 in the last fit of a search.
     sklearn.model_selection.GroupKFold : A partition over groups, which trains on both classes.
 
     Notes
@@ -118,6 +120,7 @@ class OneClassKFold(BaseCrossValidator):
         Returns
         -------
         n_splits : int
+            Number of folds.
         """
         return self.n_splits
 
@@ -128,8 +131,8 @@ class OneClassKFold(BaseCrossValidator):
         ----------
         X : array-like of shape (n_samples, ...)
             Only its length is used.
-        y : array-like of shape (n_samples,)
-            1 for majority rows, -1 for minority rows; needed, and both must be present.
+        y : array-like of shape (n_samples,), default=None
+            1 for majority rows, -1 for minority rows; needed, and both must be present: None is an error.
         groups : array-like of shape (n_samples,), default=None
             One label a row, such as the patient; numbers or strings, none missing.
 

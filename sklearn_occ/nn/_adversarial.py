@@ -23,6 +23,20 @@ class Discriminator(nn.Module):
         `(b, *shape) -> (b, n_features)`.
     n_features : int
         Width of its output.
+
+    See Also
+    --------
+    ConvEncoder : Network whose convolutions judge images by default.
+    sklearn_occ.AnoGAN : Detector with a `discriminator`.
+    sklearn_occ.GANomaly : Detector with a `discriminator`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import Discriminator
+    >>> features, logit = Discriminator(torch.nn.Linear(6, 4), 4)(torch.zeros(2, 6))
+    >>> features.shape, logit.shape
+    (torch.Size([2, 4]), torch.Size([2]))
     """
 
     def __init__(self, features, n_features):
@@ -31,6 +45,20 @@ class Discriminator(nn.Module):
         self.logit = nn.Linear(n_features, 1)
 
     def forward(self, x):
+        """Judge rows.
+
+        Parameters
+        ----------
+        x : tensor of shape (b, *shape)
+            Rows.
+
+        Returns
+        -------
+        features : tensor of shape (b, n_features)
+            What the network gives.
+        logit : tensor of shape (b,)
+            One number for each row.
+        """
         features = self.features(x)
         return features, self.logit(features).squeeze(1)  # (b, n_features), (b,)
 

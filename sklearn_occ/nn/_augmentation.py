@@ -25,12 +25,18 @@ def random_shift(x, generator, most=0.05):
         Images.
     generator : torch.Generator
         On the CPU.
-    most : float
+    most : float, default=0.05
         Largest shift along a side, in units of the side, rounded to pixels, at least one.
 
     Returns
     -------
     x : tensor of shape (b, C, H, W)
+        The moved images.
+
+    See Also
+    --------
+    random_flip : Mirror images.
+    sklearn_occ.AnoGAN : Detector that changes its training rows so.
     """
     places = []
     for side in x.shape[2:]:
@@ -43,7 +49,25 @@ def random_shift(x, generator, most=0.05):
 
 
 def random_flip(x, generator):
-    """Mirror each image (b, C, H, W) left to right with probability 1/2."""
+    """Mirror each image left to right with probability 1/2.
+
+    Parameters
+    ----------
+    x : tensor of shape (b, C, H, W)
+        Images.
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    x : tensor of shape (b, C, H, W)
+        The images, of which some are mirrored.
+
+    See Also
+    --------
+    random_shift : Move images.
+    sklearn_occ.AnoGAN : Detector that changes its training rows so.
+    """
     flipped = send(torch.randint(2, (len(x), 1, 1, 1), generator=generator, dtype=torch.bool), x.device)
     return torch.where(flipped, x.flip(-1), x)
 

@@ -38,6 +38,21 @@ class ConvEncoder(nn.Module):
     layer_norm : bool, default=False
         Whether layer normalisation takes the place of batch normalisation: over all values of a map's image, with a
         learnt scale and shift for each channel. Rows of a batch then do not mix.
+
+    See Also
+    --------
+    ConvDecoder : The way back.
+    DenseEncoder : The default of tables.
+    MapEncoder : Encoder without a dense layer, of 4 x 4 kernels.
+    PatchEncoder : Encoder without a dense layer and batch normalisation, of few channels.
+    sklearn_occ.CAE : Detector with an `encoder`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import ConvEncoder
+    >>> ConvEncoder((1, 28, 28), 16, channels=8)(torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 16])
     """
 
     def __init__(self, image_shape, n_components, channels=64, *, bias=True, layer_norm=False):
@@ -53,6 +68,18 @@ class ConvEncoder(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x):  # (b, C, H, W)
+        """Encode images.
+
+        Parameters
+        ----------
+        x : tensor of shape (b, C, H, W)
+            Images.
+
+        Returns
+        -------
+        code : tensor of shape (b, n_components)
+            The codes.
+        """
         return self.code(self.convolutions(x).flatten(1))  # (b, n_components)
 
 
@@ -67,6 +94,19 @@ class ConvDecoder(nn.Module):
         Shape of one image; sides of at least 8 pixels.
     channels : int, default=64
         Channels of the last hidden stage, as in the encoder.
+
+    See Also
+    --------
+    ConvEncoder : The way to the code.
+    DenseDecoder : The default of tables.
+    sklearn_occ.CAE : Detector with a `decoder`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import ConvDecoder
+    >>> ConvDecoder(16, (1, 28, 28), channels=8)(torch.zeros(2, 16)).shape
+    torch.Size([2, 1, 28, 28])
     """
 
     def __init__(self, n_components, image_shape, channels=64):
@@ -83,6 +123,18 @@ class ConvDecoder(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, z):  # (b, n_components)
+        """Decode codes.
+
+        Parameters
+        ----------
+        z : tensor of shape (b, n_components)
+            Codes.
+
+        Returns
+        -------
+        x : tensor of shape (b, C, H, W)
+            Images, without an activation.
+        """
         return self.convolutions(self.dense(z).unflatten(1, self.smallest_map))  # (b, C, H, W)
 
 

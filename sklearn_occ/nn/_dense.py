@@ -25,6 +25,19 @@ class DenseEncoder(nn.Sequential):
         Width of the code.
     bias : bool, default=True
         Whether the layers have biases.
+
+    See Also
+    --------
+    DenseDecoder : The way back.
+    ConvEncoder : The default of images.
+    sklearn_occ.CAE : Detector with an `encoder`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import DenseEncoder
+    >>> DenseEncoder((30,), 8)(torch.zeros(2, 30)).shape
+    torch.Size([2, 8])
     """
 
     def __init__(self, image_shape, n_components, *, bias=True):
@@ -40,6 +53,19 @@ class DenseDecoder(nn.Sequential):
         Width of the code.
     image_shape : tuple (n_features,)
         Shape of one row.
+
+    See Also
+    --------
+    DenseEncoder : The way to the code.
+    ConvDecoder : The default of images.
+    sklearn_occ.CAE : Detector with a `decoder`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import DenseDecoder
+    >>> DenseDecoder(8, (30,))(torch.zeros(2, 8)).shape
+    torch.Size([2, 30])
     """
 
     def __init__(self, n_components, image_shape):

@@ -35,6 +35,20 @@ class MapEncoder(nn.Module):
     ----------
     code_shape : tuple
         Shape (C, H, W) of the map that the code is, or (n_components,).
+
+    See Also
+    --------
+    MapDecoder : The way back.
+    sklearn_occ.TEND : Detector that takes it by default.
+    ConvEncoder : The default encoder of the other methods.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import MapEncoder
+    >>> encoder = MapEncoder((1, 32, 32), 512, channels=4)
+    >>> encoder(torch.zeros(2, 1, 32, 32)).shape, encoder.code_shape
+    (torch.Size([2, 512]), (8, 8, 8))
     """
 
     def __init__(self, image_shape, n_components, channels=16):
@@ -52,6 +66,18 @@ class MapEncoder(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x):  # (b, C, H, W)
+        """Encode images.
+
+        Parameters
+        ----------
+        x : tensor of shape (b, C, H, W)
+            Images.
+
+        Returns
+        -------
+        code : tensor of shape (b, n_components)
+            The codes.
+        """
         return self.code(self.convolutions(x).flatten(1))  # (b, n_components)
 
 
@@ -66,6 +92,18 @@ class MapDecoder(nn.Module):
         Shape of one image; sides of at least 8 pixels.
     channels : int, default=16
         Channels of the last hidden stage, as in the encoder.
+
+    See Also
+    --------
+    MapEncoder : The way to the code.
+    ConvDecoder : The default decoder of the other methods.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import MapDecoder
+    >>> MapDecoder(20, (1, 32, 32), channels=4)(torch.zeros(2, 20)).shape
+    torch.Size([2, 1, 32, 32])
     """
 
     def __init__(self, n_components, image_shape, channels=16):
@@ -85,6 +123,18 @@ class MapDecoder(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, z):  # (b, n_components)
+        """Decode codes.
+
+        Parameters
+        ----------
+        z : tensor of shape (b, n_components)
+            Codes.
+
+        Returns
+        -------
+        x : tensor of shape (b, C, H, W)
+            Images, without an activation.
+        """
         return self.convolutions(self.dense(z).unflatten(1, self.smallest_map))  # (b, C, H, W)
 
 

@@ -34,6 +34,19 @@ class PatchEncoder(nn.Sequential):
         Width of the code. Where it is not that of the last map, a dense layer without activation follows.
     channels : int, default=2
         Channels of the first stage.
+
+    See Also
+    --------
+    PatchDecoder : The way back.
+    sklearn_occ.PatchAutoencoder : Detector that takes it by default.
+    ConvEncoder : The default encoder of the other methods.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import PatchEncoder
+    >>> PatchEncoder((1, 32, 32), 128)(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 128])
     """
 
     def __init__(self, image_shape, n_components, channels=2):
@@ -59,6 +72,18 @@ class PatchDecoder(nn.Sequential):
         Shape of one patch; sides of at least 8 pixels.
     channels : int, default=2
         Channels of the last hidden stage, as in the encoder.
+
+    See Also
+    --------
+    PatchEncoder : The way to the code.
+    ConvDecoder : The default decoder of the other methods.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import PatchDecoder
+    >>> PatchDecoder(128, (1, 32, 32))(torch.zeros(2, 128)).shape
+    torch.Size([2, 1, 32, 32])
     """
 
     def __init__(self, n_components, image_shape, channels=2):

@@ -32,6 +32,18 @@ class UNet(nn.Module):
         Channels of the first map; each smaller one doubles them.
     depth : int, default=3
         How often the sides are halved (rounding up), as long as the shorter one keeps 4 pixels.
+
+    See Also
+    --------
+    DenseDenoiser : The default of tables.
+    sklearn_occ.DenoisingAutoencoder : Detector with a `denoiser`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import UNet
+    >>> UNet((1, 32, 32), channels=4)(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 1, 32, 32])
     """
 
     def __init__(self, image_shape, channels=8, depth=3):
@@ -50,6 +62,18 @@ class UNet(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x):  # (b, C, H, W)
+        """Turn images into images.
+
+        Parameters
+        ----------
+        x : tensor of shape (b, C, H, W)
+            Images.
+
+        Returns
+        -------
+        x : tensor of shape (b, C, H, W)
+            Images, without an activation.
+        """
         maps = [self.down[0](x)]
         for convolutions in self.down[1:]:
             maps.append(convolutions(max_pool2d(maps[-1], 2, ceil_mode=True)))
@@ -70,6 +94,18 @@ class DenseDenoiser(nn.Module):
     ----------
     n_features : int
         Features of a row.
+
+    See Also
+    --------
+    UNet : The default of images.
+    sklearn_occ.DenoisingAutoencoder : Detector with a `denoiser`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_occ.nn import DenseDenoiser
+    >>> DenseDenoiser(6)(torch.zeros(2, 6)).shape
+    torch.Size([2, 6])
     """
 
     def __init__(self, n_features):
@@ -78,6 +114,18 @@ class DenseDenoiser(nn.Module):
         self.layers = mlp([n_features, width, width, n_features], slope=0.01)
 
     def forward(self, x):  # (b, n_features)
+        """Turn rows into rows.
+
+        Parameters
+        ----------
+        x : tensor of shape (b, n_features)
+            Rows.
+
+        Returns
+        -------
+        x : tensor of shape (b, n_features)
+            Rows.
+        """
         return x + self.layers(x)
 
 

@@ -32,6 +32,12 @@ def make_hog_ocsvm(*, image_shape=None, random_state=None):
         Unfitted; takes tables and images, (n, H, W) or (n, C, H, W). Its scores are higher for rows more like the
         majority.
 
+    See Also
+    --------
+    make_fine_hog_ocsvm : The same with settings for small grey images.
+    sklearn_occ.preprocessing.HOG : The features.
+    sklearn_occ.OCSVM : The detector.
+
     References
     ----------
     Schlachter, Liao, Yang (2019), Deep one-class classification using intra-class splitting, section 3.1, "HOG".
@@ -62,13 +68,21 @@ def make_fine_hog_ocsvm(*, image_shape=None, random_state=None):
 
     Parameters
     ----------
-    image_shape, random_state
+    image_shape : tuple (H, W) or (C, H, W), default=None
+        As in `make_hog_ocsvm`.
+    random_state : int, RandomState instance or None, default=None
         As in `make_hog_ocsvm`.
 
     Returns
     -------
     pipeline : :class:`~sklearn.pipeline.Pipeline`
         Unfitted, as `make_hog_ocsvm` gives it.
+
+    See Also
+    --------
+    make_hog_ocsvm : The settings of the paper.
+    sklearn_occ.preprocessing.HOG : The features.
+    sklearn_occ.OCSVM : The detector.
 
     Examples
     --------
@@ -85,7 +99,7 @@ def make_fine_hog_ocsvm(*, image_shape=None, random_state=None):
 
 
 def make_isolation_forest(*, random_state=None):
-    """scikit-learn's isolation forest on pixels: ``make_pipeline(ImageFlattener(), IsolationForest(...))``.
+    """Isolation forest of scikit-learn on pixels: ``make_pipeline(ImageFlattener(), IsolationForest(...))``.
 
     ::
 
@@ -106,6 +120,12 @@ def make_isolation_forest(*, random_state=None):
     pipeline : :class:`~sklearn.pipeline.Pipeline`
         Unfitted; takes tables and images, (n, H, W) or (n, C, H, W). Its scores are higher for rows more like the
         majority.
+
+    See Also
+    --------
+    make_hog_ocsvm : The other baseline without a network.
+    sklearn.ensemble.IsolationForest : The forest.
+    sklearn_occ.model_selection.MajorityOnly : Wrapper that keeps rows labelled -1 out of the fit.
 
     References
     ----------

@@ -47,6 +47,11 @@ class AnomalyMapDisplay:
     figure_ : matplotlib Figure
         Where it was drawn.
 
+    See Also
+    --------
+    ReconstructionDisplay : Several images and what is made of them.
+    sklearn_occ.localization.save_overlay : The map over the image as a file.
+
     Examples
     --------
     >>> import numpy as np
@@ -83,12 +88,15 @@ class AnomalyMapDisplay:
             One image, as the estimator takes them, or a file that `sklearn_occ.datasets.read_image` reads.
         mask : array-like of shape (H, W), default=None
             See the class.
-        ax, **plot_kw
+        ax : matplotlib Axes, SubplotSpec, GridSpec or array-like of Axes, default=None
+            As in `plot`.
+        **plot_kw : dict
             As in `plot`.
 
         Returns
         -------
         display : AnomalyMapDisplay
+            With what was drawn in its attributes.
         """
         require_matplotlib(cls)
         image = read_image(image) if isinstance(image, FILE_TYPES) else as_array(image)
@@ -113,12 +121,15 @@ class AnomalyMapDisplay:
             See the class.
         mask : array-like of shape (H, W), default=None
             See the class.
-        ax, **plot_kw
+        ax : matplotlib Axes, SubplotSpec, GridSpec or array-like of Axes, default=None
+            As in `plot`.
+        **plot_kw : dict
             As in `plot`.
 
         Returns
         -------
         display : AnomalyMapDisplay
+            With what was drawn in its attributes.
         """
         require_matplotlib(cls)
         image = as_array(image)
@@ -150,6 +161,7 @@ class AnomalyMapDisplay:
         Returns
         -------
         self
+            With what was drawn in its attributes.
         """
         require_matplotlib(type(self))
         from matplotlib.image import AxesImage

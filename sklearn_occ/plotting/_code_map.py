@@ -45,6 +45,11 @@ class CodeMapDisplay:
     ax_, figure_ : matplotlib Axes and Figure
         Where it was drawn.
 
+    See Also
+    --------
+    DistanceRingsDisplay : Distances from the centre in all dimensions.
+    ScoreHistogramDisplay : Histograms of the scores.
+
     References
     ----------
     Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images, figure 6 (t-SNE).
@@ -81,12 +86,19 @@ class CodeMapDisplay:
             What the estimator takes.
         y : array-like of shape (n,), default=None
             1 majority, -1 minority.
-        method, random_state, ax, **plot_kw
+        method : {"pca", "tsne"}, default="pca"
             As in `from_codes`.
+        random_state : int, RandomState or None, default=None
+            As in `from_codes`.
+        ax : matplotlib Axes, default=None
+            As in `plot`.
+        **plot_kw : dict
+            As in `plot`.
 
         Returns
         -------
         display : CodeMapDisplay
+            With what was drawn in its attributes.
         """
         require_matplotlib(cls)
         return cls.from_codes(
@@ -120,12 +132,13 @@ class CodeMapDisplay:
             Of t-SNE; PCA draws nothing.
         ax : matplotlib Axes, default=None
             None makes a figure.
-        **plot_kw
+        **plot_kw : dict
             As in `plot`.
 
         Returns
         -------
         display : CodeMapDisplay
+            With what was drawn in its attributes.
         """
         require_matplotlib(cls)
         codes = check_array(codes, dtype=np.float64, input_name="codes")
@@ -159,6 +172,7 @@ class CodeMapDisplay:
         Returns
         -------
         self
+            With what was drawn in its attributes.
         """
         require_matplotlib(type(self))
         classes = classes_in(self.y, len(self.points), "y")

@@ -52,6 +52,11 @@ class DistanceRingsDisplay:
     ax_, figure_ : matplotlib Axes and Figure
         Where it was drawn.
 
+    See Also
+    --------
+    CodeMapDisplay : The codes in the plane.
+    ScoreHistogramDisplay : Histograms of the scores.
+
     References
     ----------
     Guo, Medical image analysis with deep learning under limited supervision (doctoral thesis), figure 4.3, where the
@@ -88,12 +93,17 @@ class DistanceRingsDisplay:
             What the estimator takes.
         y : array-like of shape (n,), default=None
             1 majority, -1 minority.
-        random_state, ax, **plot_kw
+        random_state : int, RandomState or None, default=0
             As in `from_distances`.
+        ax : matplotlib Axes, default=None
+            As in `plot`.
+        **plot_kw : dict
+            As in `plot`.
 
         Returns
         -------
         display : DistanceRingsDisplay
+            With what was drawn in its attributes.
         """
         require_matplotlib(cls)
         distances, radius = _distances(estimator, X)
@@ -119,12 +129,13 @@ class DistanceRingsDisplay:
             Of the angles.
         ax : matplotlib Axes, default=None
             None makes a figure.
-        **plot_kw
+        **plot_kw : dict
             As in `plot`.
 
         Returns
         -------
         display : DistanceRingsDisplay
+            With what was drawn in its attributes.
         """
         require_matplotlib(cls)
         distances = column_or_1d(distances).astype(np.float64)
@@ -160,16 +171,19 @@ class DistanceRingsDisplay:
         limit : float, default=None
             Rows beyond this distance are left out, and counted below the axis. None: a little more than the 99 %
             quantile of the distances, or than the radius where that is larger. Give compared pictures the same.
-        majority_kw, minority_kw, center_kw : dict, default=None
+        majority_kw, minority_kw : dict, default=None
             Passed to `Axes.scatter`. Without labels `majority_kw` counts.
         radius_kw : dict, default=None
             Passed to `Axes.plot`.
+        center_kw : dict, default=None
+            Passed to `Axes.scatter`.
         legend_kw : dict, default=None
             Passed to `Axes.legend`.
 
         Returns
         -------
         self
+            With what was drawn in its attributes.
         """
         require_matplotlib(type(self))
         from matplotlib.lines import Line2D

@@ -49,6 +49,11 @@ class ReconstructionDisplay:
     figure_ : matplotlib Figure
         Where it was drawn.
 
+    See Also
+    --------
+    AnomalyMapDisplay : One image and its map.
+    SampleGalleryDisplay : Images with the highest and the lowest scores.
+
     References
     ----------
     Guo, Medical image analysis with deep learning under limited supervision (doctoral thesis), figure 4.11.
@@ -87,12 +92,19 @@ class ReconstructionDisplay:
             What the estimator takes.
         y : array-like of shape (n,), default=None
             1 majority, -1 minority.
-        n_samples, names, ax, **plot_kw
+        n_samples : int, default=4
             As in `from_predictions`.
+        names : list of n str, default=None
+            As in `from_predictions`.
+        ax : matplotlib Axes, SubplotSpec, GridSpec or array-like of Axes, default=None
+            As in `plot`.
+        **plot_kw : dict
+            As in `plot`.
 
         Returns
         -------
         display : ReconstructionDisplay
+            With what was drawn in its attributes.
         """
         require_matplotlib(cls)
         owner = owner_of(estimator, "reconstruct")
@@ -130,12 +142,15 @@ class ReconstructionDisplay:
             So many images are shown, the first ones; of each class so many where there are classes.
         names : list of n str, default=None
             See the class.
-        ax, **plot_kw
+        ax : matplotlib Axes, SubplotSpec, GridSpec or array-like of Axes, default=None
+            As in `plot`.
+        **plot_kw : dict
             As in `plot`.
 
         Returns
         -------
         display : ReconstructionDisplay
+            With what was drawn in its attributes.
         """
         require_matplotlib(cls)
         images = read_images(as_array(X))
@@ -173,6 +188,7 @@ class ReconstructionDisplay:
         Returns
         -------
         self
+            With what was drawn in its attributes.
         """
         require_matplotlib(type(self))
         columns = {"image": self.images[self.rows], **(self.parts or {}), "reconstruction": self.reconstructions}

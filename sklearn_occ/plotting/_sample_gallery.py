@@ -64,6 +64,11 @@ class SampleGalleryDisplay:
     figure_ : matplotlib Figure
         Where it was drawn.
 
+    See Also
+    --------
+    ScoreHistogramDisplay : Histograms of the scores.
+    ReconstructionDisplay : Images and what is made of them.
+
     Examples
     --------
     >>> from sklearn_occ import PCAReconstruction
@@ -95,12 +100,19 @@ class SampleGalleryDisplay:
             What the estimator takes.
         y : array-like of shape (n,), default=None
             1 majority, -1 minority.
-        n_samples, order, ax, **plot_kw
+        n_samples : int, default=8
             As in `from_predictions`.
+        order : {"most_anomalous", "most_normal", "both"}, default="most_anomalous"
+            As in `from_predictions`.
+        ax : matplotlib Axes, SubplotSpec, GridSpec or array-like of Axes, default=None
+            As in `plot`.
+        **plot_kw : dict
+            As in `plot`.
 
         Returns
         -------
         display : SampleGalleryDisplay
+            With what was drawn in its attributes.
         """
         require_matplotlib(cls)
         read_images(X)
@@ -128,12 +140,15 @@ class SampleGalleryDisplay:
             At most so many are shown, of "both" so many of either.
         order : {"most_anomalous", "most_normal", "both"}, default="most_anomalous"
             Lowest scores first, highest first, or first the highest and then the lowest.
-        ax, **plot_kw
+        ax : matplotlib Axes, SubplotSpec, GridSpec or array-like of Axes, default=None
+            As in `plot`.
+        **plot_kw : dict
             As in `plot`.
 
         Returns
         -------
         display : SampleGalleryDisplay
+            With what was drawn in its attributes.
         """
         require_matplotlib(cls)
         images, scores = read_images(X), finite_scores(scores, "scores")
@@ -177,6 +192,7 @@ class SampleGalleryDisplay:
         Returns
         -------
         self
+            With what was drawn in its attributes.
         """
         require_matplotlib(type(self))
         look_of = {}

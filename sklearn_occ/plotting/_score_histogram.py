@@ -34,6 +34,11 @@ class ScoreHistogramDisplay:
     ax_, figure_ : matplotlib Axes and Figure
         Where it was drawn.
 
+    See Also
+    --------
+    SampleGalleryDisplay : Images with the highest and the lowest scores.
+    TrainingCurveDisplay : Losses of the training.
+
     Examples
     --------
     >>> from sklearn_occ import PCAReconstruction
@@ -67,12 +72,13 @@ class ScoreHistogramDisplay:
             1 majority, -1 minority.
         ax : matplotlib Axes, default=None
             None makes a figure.
-        **plot_kw
+        **plot_kw : dict
             As in `plot`.
 
         Returns
         -------
         display : ScoreHistogramDisplay
+            With what was drawn in its attributes.
         """
         require_matplotlib(cls)
         owner = owner_of(estimator, "offset_")
@@ -94,12 +100,13 @@ class ScoreHistogramDisplay:
             See the class.
         ax : matplotlib Axes, default=None
             None makes a figure.
-        **plot_kw
+        **plot_kw : dict
             As in `plot`.
 
         Returns
         -------
         display : ScoreHistogramDisplay
+            With what was drawn in its attributes.
         """
         require_matplotlib(cls)
         return cls(scores=finite_scores(scores, "scores"), y_true=y_true, threshold=threshold).plot(ax, **plot_kw)
@@ -141,6 +148,7 @@ class ScoreHistogramDisplay:
         Returns
         -------
         self
+            With what was drawn in its attributes.
         """
         require_matplotlib(type(self))
         from matplotlib.lines import Line2D

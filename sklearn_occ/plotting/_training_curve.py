@@ -34,6 +34,11 @@ class TrainingCurveDisplay:
     figure_ : matplotlib Figure
         Where it was drawn.
 
+    See Also
+    --------
+    ScoreHistogramDisplay : Histograms of the scores.
+    CodeMapDisplay : The codes of the rows.
+
     Examples
     --------
     >>> from sklearn_occ import DeepSVDD
@@ -57,12 +62,15 @@ class TrainingCurveDisplay:
         ----------
         estimator : fitted estimator with `history_`
             A pipeline or search that ends in one, or `COCSVM`, will do; of a `SeedEnsemble` pass one of `estimators_`.
-        ax, **plot_kw
+        ax : matplotlib Axes, SubplotSpec, GridSpec or array-like of Axes, default=None
+            As in `plot`.
+        **plot_kw : dict
             As in `plot`.
 
         Returns
         -------
         display : TrainingCurveDisplay
+            With what was drawn in its attributes.
         """
         require_matplotlib(cls)
         owner = owner_of(estimator, "history_")
@@ -84,12 +92,15 @@ class TrainingCurveDisplay:
             One for each epoch; every key that ends in "_loss" is a curve. skorch's `History` is such a list.
         stages : dict of str to int, default=None
             Number of epochs of each stage, in their order; None is a single one.
-        ax, **plot_kw
+        ax : matplotlib Axes, SubplotSpec, GridSpec or array-like of Axes, default=None
+            As in `plot`.
+        **plot_kw : dict
             As in `plot`.
 
         Returns
         -------
         display : TrainingCurveDisplay
+            With what was drawn in its attributes.
         """
         require_matplotlib(cls)
         history = list(history)
@@ -122,6 +133,7 @@ class TrainingCurveDisplay:
         Returns
         -------
         self
+            With what was drawn in its attributes.
         """
         require_matplotlib(type(self))
         from matplotlib.lines import Line2D

@@ -23,7 +23,7 @@ class BaseImageTransformer(TransformerMixin, ImageInputMixin, BaseEstimator):
         ----------
         X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
             Table or images, at least two; uint8 images are read as value / 255.
-        y : ignored
+        y : ignored, default=None
             Present for scikit-learn's pipelines.
 
         Returns

@@ -61,6 +61,11 @@ class HOG(ClassNamePrefixFeaturesOutMixin, BaseImageTransformer):
     feature_names_in_ : ndarray of str
         Column names, when `X` was a data frame.
 
+    See Also
+    --------
+    ImageFlattener : Pixels as features.
+    sklearn_occ.pipelines.make_hog_ocsvm : Pipeline of it and `OCSVM`.
+
     References
     ----------
     Dalal, Triggs (2005), Histograms of oriented gradients for human detection; without their Gaussian

@@ -28,6 +28,12 @@ class ImageFlattener(OneToOneFeatureMixin, BaseImageTransformer):
     feature_names_in_ : ndarray of str
         Column names, when `X` was a data frame.
 
+    See Also
+    --------
+    HOG : Features of edges in place of pixels.
+    ImageScaler : Normalise the contrast of each image.
+    sklearn_occ.pipelines.make_isolation_forest : Pipeline that begins with it.
+
     Examples
     --------
     >>> from sklearn_occ.datasets import load_one_class_digits

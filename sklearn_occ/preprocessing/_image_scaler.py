@@ -60,6 +60,11 @@ class ImageScaler(OneToOneFeatureMixin, BaseImageTransformer):
     feature_names_in_ : ndarray of str
         Column names, when `X` was a data frame.
 
+    See Also
+    --------
+    ImageFlattener : Images as rows of a table.
+    sklearn.preprocessing.StandardScaler : Scale each feature by all rows.
+
     References
     ----------
     Goodfellow, Bengio, Courville (2016), Deep Learning, section 12.2.1.1, "zscore" up to its regularisation.

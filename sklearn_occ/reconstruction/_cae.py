@@ -52,6 +52,13 @@ class CAE(BaseReconstruction):
     {deep attributes}
     {threshold attributes}
 
+    See Also
+    --------
+    SAE : The same with sparse codes.
+    ConOCC : The same with codes pulled to their centre.
+    PCAReconstruction : The same without a network.
+    VAE : Variational autoencoder.
+
     References
     ----------
     Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images,

@@ -103,6 +103,12 @@ class ConOCC(BaseReconstruction):
         reconstructions is below 1e-3 of the variance of the rows, and below half of what it was when `mu`
         was first set. (The codes' own variance has no scale: a decoder can amplify a small one.)
 
+    See Also
+    --------
+    CAE : The same without the constraint.
+    DeepSVDD : Hypersphere around the codes, without a decoder.
+    sklearn_occ.plotting.CodeMapDisplay : Picture of the codes and their centre.
+
     Notes
     -----
     The loss gains a term when `mu` is first set, so a callback that monitors it (EarlyStopping, with the training or

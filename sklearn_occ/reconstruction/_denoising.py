@@ -83,6 +83,12 @@ class DenoisingAutoencoder(BaseRowMaker):
     {deep attributes}
     {threshold attributes}
 
+    See Also
+    --------
+    CAE : Autoencoder with a narrow code.
+    sklearn_occ.nn.UNet : The network of images.
+    sklearn_occ.nn.DenseDenoiser : The network of tables.
+
     References
     ----------
     Kascenas, Pugeault, O'Neil (2022), Denoising autoencoders for unsupervised anomaly detection in brain MRI, Medical

@@ -71,6 +71,12 @@ class PatchAutoencoder(BaseReconstruction):
         When the reconstructions of all training images are equal but for rounding: the units of a layer have died, as
         those of rectified layers of two channels may.
 
+    See Also
+    --------
+    PatchDetector : Detector that cuts large images into patches for it.
+    CAE : Autoencoder of whole images.
+    sklearn_occ.nn.PatchEncoder : The network.
+
     References
     ----------
     Wei et al. (2018), Anomaly detection for medical images based on a one-class classification, sections 4 and 5.

@@ -61,6 +61,12 @@ class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseO
         Width of the code, k.
     {threshold attributes}
 
+    See Also
+    --------
+    CAE : The same with a network.
+    AlignedDetector : Detector that takes it by default.
+    sklearn.decomposition.PCA : The components.
+
     References
     ----------
     Jackson, Mudholkar (1979), Control procedures for residuals associated with principal component
@@ -104,7 +110,7 @@ class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseO
         self.random_state = random_state
 
     def transform(self, X):
-        """Codes of the rows, `z = W (x - mean)`.
+        """Return the codes of the rows, `z = W (x - mean)`.
 
         Parameters
         ----------
@@ -124,7 +130,7 @@ class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseO
         return codes
 
     def inverse_transform(self, X):
-        """Rows from codes, `mean + W' z`.
+        """Return rows of codes, `mean + W' z`.
 
         Parameters
         ----------

@@ -50,6 +50,11 @@ class SAE(BaseReconstruction):
     {deep attributes}
     {threshold attributes}
 
+    See Also
+    --------
+    CAE : The same without the penalty.
+    ConOCC : The same with codes pulled to their centre.
+
     References
     ----------
     Glorot, Bordes, Bengio (2011), Deep sparse rectifier neural networks, section 3: rectified codes with an

@@ -136,6 +136,12 @@ class TEND(BaseAutoencoder):
         When the head has collapsed onto `O`: the mean `D` of distorted training rows (the first 1000) is below 1 % of
         `margin`, and below half of what it was when `O` was set.
 
+    See Also
+    --------
+    DeepSVDD : Hypersphere without distorted rows.
+    IntraClassSplitting : Classifier of split majority rows.
+    sklearn_occ.nn.MapEncoder : The network of images.
+
     Notes
     -----
     The loss gains two terms when `O` is set, so a callback that monitors it (EarlyStopping) sees it rise there; give it

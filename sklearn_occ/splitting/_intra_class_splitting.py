@@ -138,6 +138,11 @@ class IntraClassSplitting(BaseCodes):
         When of the first 1000 training rows fewer than 95 % of those that differ have a score of their own: the
         features have collapsed.
 
+    See Also
+    --------
+    TEND : Classifier of rows and distorted ones.
+    CAE : Autoencoder like the one that splits the rows.
+
     Notes
     -----
     The split is only as good as the autoencoder; look at the images of `atypical_indices_`, and raise `pretrain_epochs`

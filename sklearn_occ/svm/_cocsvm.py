@@ -46,6 +46,12 @@ class COCSVM(BaseTwoStages):
     KeyboardInterrupt
         When Ctrl-C ends the first stage, since the second would start on a half-trained one.
 
+    See Also
+    --------
+    OCSVM : The second stage.
+    CAE : The first stage.
+    AEGMM : Mixture of Gaussians on the codes, in place of the SVM.
+
     References
     ----------
     Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images,

@@ -62,9 +62,9 @@ class OCSVM(BaseOneClass):
         Width of the kernel, in 1 / (squared units of X): "scale" is `1 / (n_features * X.var())` over the
         rows trained on, "auto" `1 / n_features`.
     nu : float in (0, 1], default=0.5
-        scikit-learn's default, with which half of the training rows are labelled -1 unless `contamination` sets another
-        threshold. Upper bound on the share of training rows below `rho`, lower bound on the share of support vectors.
-        At 1 every row has weight 1 (a kernel density estimate) and `rho` is the highest score.
+        With the default, which is scikit-learn's, half of the training rows are labelled -1 unless `contamination` sets
+        another threshold. Upper bound on the share of training rows below `rho`, lower bound on the share of support
+        vectors. At 1 every row has weight 1 (a kernel density estimate) and `rho` is the highest score.
     degree : int, default=3
         Degree of the polynomial kernel.
     coef0 : float, default=0.0
@@ -119,6 +119,13 @@ class OCSVM(BaseOneClass):
         Where kernels are computed; the CPU where a fit on CUDA is unpickled without one, of which skorch's
         `DeviceWarning` tells.
     {threshold attributes}
+
+    See Also
+    --------
+    COCSVM : The same on the codes of an autoencoder.
+    DeepSVDD : Hypersphere around the codes of a trained network.
+    sklearn_occ.pipelines.make_hog_ocsvm : The same on features of edges.
+    sklearn.svm.OneClassSVM : The one of scikit-learn.
 
     References
     ----------

@@ -82,6 +82,12 @@ class CascadeVAE(BaseCascade):
     ConvergenceWarning
         When the codes have collapsed onto the prior, see `VAE`.
 
+    See Also
+    --------
+    VAE : The primary autoencoder alone.
+    CVAD : The same with a discriminator.
+    sklearn_occ.plotting.ReconstructionDisplay : Picture of what each part makes of images.
+
     Notes
     -----
     The primary networks are those of `VAE`. E2 is one convolution of the same kind and a dense layer, on maps taken

@@ -110,6 +110,12 @@ class CVAD(BaseCascade):
     ConvergenceWarning
         When the codes have collapsed onto the prior, see `VAE`.
 
+    See Also
+    --------
+    CascadeVAE : The same without the discriminator.
+    VAE : The primary autoencoder alone.
+    GANomaly : Another autoencoder that is trained against a discriminator.
+
     Notes
     -----
     The discriminator has the convolutions of the primary encoder (see `VAE`) and one dense layer; that of a table has

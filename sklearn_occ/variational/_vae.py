@@ -75,6 +75,12 @@ class VAE(BaseVariational):
         score is the distance to the mean row: the mean of `KL` over the training rows is below 1e-3, and the variance
         of their reconstructions below 1e-3 of the variance of the rows.
 
+    See Also
+    --------
+    CascadeVAE : The same with a second autoencoder for details.
+    CVAD : The same with a discriminator.
+    CAE : Autoencoder without a distribution.
+
     Notes
     -----
     Images of 256 x 256 get the network of the thesis: five convolutions with kernel 4, stride 2 and padding 1, of 16 to

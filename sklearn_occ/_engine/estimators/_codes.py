@@ -30,7 +30,7 @@ class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRowMaker)
         self.n_components = n_components
 
     def transform(self, X):
-        """Codes of the rows, `z = E(x)`; the mean where the encoder gives a distribution.
+        """Return the codes of the rows, `z = E(x)`; the mean where the encoder gives a distribution.
 
         Parameters
         ----------
@@ -48,7 +48,7 @@ class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRowMaker)
 
     @available_if(has_way_back)
     def inverse_transform(self, X):
-        """Rows from codes, `D(z)`.
+        """Return rows of codes, `D(z)`.
 
         Parameters
         ----------
