@@ -114,6 +114,9 @@ class FAnoGAN(BaseGenerative):
 
     Notes
     -----
+    The default budget stops before the best that was measured: on PneumoniaMNIST's validation images and two
+    digits the mean area under the ROC curve was 86.9 %, and 89.9 % with 1000 steps in both stages.
+
     `warm_start` adds epochs of the encoder.
 
     Rows of `history_` have the terms that are lowered, weighted: in the first stage `train_wasserstein_loss` and

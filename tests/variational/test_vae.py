@@ -102,7 +102,7 @@ def test_collapsed_codes_warn(table):
 
 
 class Swept:
-    """A net whose codes tell `divergence` nats of each row, and whose reconstructions have a `share` of its variance."""
+    """A net whose codes tell `divergence` nats of a row, and whose reconstructions have a `share` of its variance."""
 
     def __init__(self, divergence, share):
         self.divergence, self.share = divergence, share
