@@ -112,17 +112,17 @@ def _make_parser():
     )
     add(
         "--epochs",
-        type=_positive,
-        default=1000,
+        type=_positive_or_auto,
+        default="auto",
         metavar="N",
-        help="epochs of each network (default: %(default)s, as in the ConOCC paper), where it has one",
+        help="epochs of each network (default: those of each method, a number of training steps)",
     )
     add(
         "--channels",
         type=_positive,
         metavar="N",
-        help="channels of the first stage of the networks of images, fewer are faster (default: 64, as in "
-        "the paper); a table has none",
+        help="channels of the first stage of the networks of images, fewer are faster (default: those of each "
+        "method); a table has none",
     )
     add(
         "--image-size",
@@ -149,6 +149,10 @@ def _positive(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is given, expected a whole number of at least 1")
     return int(text)
+
+
+def _positive_or_auto(text):
+    return text if text == "auto" else _positive(text)
 
 
 def _sentence(error):

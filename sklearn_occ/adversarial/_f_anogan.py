@@ -121,6 +121,9 @@ class FAnoGAN(BaseGenerative):
 
     Notes
     -----
+    The default budget stops before the best that was measured: on PneumoniaMNIST's validation images and two
+    digits the mean area under the ROC curve was 86.9 %, and 89.9 % with 1000 steps in both stages.
+
     `warm_start` adds epochs of the encoder.
 
     Rows of `history_` have the terms that are lowered, weighted: in the first stage `train_wasserstein_loss` and
@@ -159,7 +162,7 @@ class FAnoGAN(BaseGenerative):
     }
     _score_has_parts = True
 
-    _budgets = {"pretrain_epochs": Steps(images=1000, table=300), "max_epochs": Steps(images=1000, table=300)}
+    _budgets = {"pretrain_epochs": Steps(images=500, table=300), "max_epochs": Steps(images=500, table=300)}
     from_paper = published(
         {
             "schlegl": {**_PAPER, "n_components": 128, "pretrain_epochs": 7, "pretrain_lr": 1e-4, "lr": 5e-5},

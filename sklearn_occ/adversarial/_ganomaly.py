@@ -108,6 +108,9 @@ class GANomaly(BaseReconstruction):
 
     Notes
     -----
+    The default budget stops before the best that was measured: on PneumoniaMNIST's validation images and two
+    digits the mean area under the ROC curve was 86.9 %, and 89.1 % with 3000 steps.
+
     The squared error of the reconstruction, which `anomaly_map` shows, is no part of the score.
 
     `history_` has `train_generator_loss` and `train_discriminator_loss` besides their sum `train_loss`, and the

@@ -17,8 +17,6 @@ from ._progress import Progress
 from ._report import require_matplotlib, write_report
 from ._table import write_csv
 
-_CHANNELS = 64
-
 
 @dataclass
 class Comparison:
@@ -87,7 +85,7 @@ class Comparison:
     {
         "methods": ["array-like"],
         "seeds": [Interval(Integral, 1, None, closed="left")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "channels": [Interval(Integral, 1, None, closed="left"), None],
         "image_size": [Interval(Integral, 1, None, closed="left"), None],
         "device": [StrOptions({"auto", "cpu", "cuda"})],
@@ -100,7 +98,7 @@ def compare(
     *,
     methods=DEFAULT_METHODS,
     seeds=3,
-    epochs=1000,
+    epochs="auto",
     channels=None,
     majority=None,
     image_size=None,
@@ -124,10 +122,11 @@ def compare(
         take minutes to hours nor the baselines of the literature.
     seeds : int, default=3
         Number of fits of each method.
-    epochs : int, default=1000
-        Epochs of each network; 1000 in the ConOCC paper.
+    epochs : int or "auto", default="auto"
+        Epochs of each network; "auto" are those that each method has by default.
     channels : int, default=None
-        Channels of the first stage of the networks of images; None is 64, as in the paper. Tables have none.
+        Channels of the first stage of the networks of images; None are those that each method has by default. Tables
+        have none.
     majority : int or str, default=None
         The label that is the majority.
     image_size : int, default=None
@@ -176,7 +175,7 @@ def compare(
             method=method,
             seed=seed,
             epochs=epochs,
-            channels=_CHANNELS if channels is None else channels,
+            channels=channels,
             device=device,
         )
         for method in methods
@@ -184,7 +183,7 @@ def compare(
     ]
     comparison = Comparison(data, methods, seeds, [])
     try:
-        _run(files, data, comparison.fits, epochs, device)
+        _run(files, data, comparison.fits, device)
     except KeyboardInterrupt:
         comparison.interrupted = True
     write_csv(output / "results.csv", comparison)
@@ -192,14 +191,14 @@ def compare(
     return comparison
 
 
-def _run(files, data, fits, epochs, device):
+def _run(files, data, fits, device):
     """Append one Fit to `fits` for each file."""
     is_warm = False
     with CtrlC() as ctrl_c, Progress(len(files)) as progress:
 
-        def on_epoch(done):
+        def on_epoch(part):
             ctrl_c.raise_if_pressed()
-            progress.within(done / epochs)
+            progress.within(part)
 
         for file in files:
             progress.begin(f"{file.settings['method']}, seed {file.settings['seed']}")

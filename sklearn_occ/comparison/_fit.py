@@ -81,14 +81,14 @@ class FitFile:
     def __init__(self, folder, data, *, method, seed, epochs, channels, device):
         self.table = data.X_train.ndim == 2
         trains_network = method not in WITHOUT_NETWORK
-        self.network = {"max_epochs": epochs, "device": device}
-        if not self.table:
+        self.network = {"max_epochs": epochs, "device": device, "verbose": 0}
+        if channels is not None:
             self.network["channels"] = channels
         self.settings = {
             "method": method,
             "seed": seed,
             "epochs": epochs if trains_network else "",
-            "channels": channels if trains_network and not self.table else "",
+            "channels": ("auto" if channels is None else channels) if trains_network and not self.table else "",
             "device": device if trains_network else "cpu",
             "data": data.name,
             "image_size": "" if self.table else "x".join(map(str, data.X_train.shape[1:])),
@@ -131,7 +131,7 @@ class FitFile:
         data : Bunch
             As above.
         on_epoch : callable
-            Gets the number of epochs trained, after each.
+            Gets the part of the epochs that are trained, 0 to 1, after each.
 
         Returns
         -------
@@ -190,7 +190,7 @@ class FitFile:
 
 
 class EpochReport(Callback):
-    """Call `report(number of epochs)` after each epoch.
+    """Call `report(part of the epochs that are trained)` after each epoch.
 
     Parameters
     ----------
@@ -203,8 +203,11 @@ class EpochReport(Callback):
     def __init__(self, report):
         self.report = report
 
+    def on_train_begin(self, net, **kwargs):
+        self.n_epochs_ = net.epochs_["train"] + net.max_epochs
+
     def on_epoch_end(self, net, **kwargs):
-        self.report(net.epochs_["train"])
+        self.report(net.epochs_["train"] / self.n_epochs_)
 
 
 def fingerprint(data):

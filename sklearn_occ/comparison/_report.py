@@ -102,8 +102,11 @@ def _settings(comparison):
         ("versions", f"sklearn_occ {used[0]['sklearn_occ']}, torch {used[0]['torch']}"),
     ]
     if deep:
-        width = "" if table else f", {deep[0]['channels']} channels in the first stage"
-        rows.insert(1, ("networks", f"{deep[0]['epochs']} epochs{width}, on {deep[0]['device']}"))
+        epochs, channels = (
+            "by default" if deep[0][name] == "auto" else deep[0][name] for name in ("epochs", "channels")
+        )
+        width = "" if table else f", channels in the first stage: {channels}"
+        rows.insert(1, ("networks", f"epochs: {epochs}{width}, on {deep[0]['device']}"))
     rows.append(("otherwise", "each method with the defaults of its class"))
     cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows)
     return f'<table class="settings">{cells}</table>'

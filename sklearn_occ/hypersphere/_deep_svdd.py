@@ -143,7 +143,7 @@ class DeepSVDD(BaseAutoencoder):
         "contamination": [StrOptions({"auto"}), *BaseAutoencoder._parameter_constraints["contamination"]],
     }
     _bias = False
-    _budgets = {"pretrain_epochs": Steps(images=1500, table=50), "max_epochs": Steps(images=3000, table=100)}
+    _budgets = {"pretrain_epochs": Steps(images=1000, table=50), "max_epochs": Steps(images=2000, table=100)}
     from_paper = published(
         {
             "mnist": {**_PAPER, "n_components": 32, "pretrain_epochs": 150},

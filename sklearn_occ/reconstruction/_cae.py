@@ -57,6 +57,11 @@ class CAE(BaseReconstruction):
     PCAReconstruction : The same without a network.
     VAE : Variational autoencoder.
 
+    Notes
+    -----
+    The default budget stops before the best that was measured: on PneumoniaMNIST's validation images and two
+    digits the mean area under the ROC curve was 85.2 %, and 87.8 % with 32 channels and 3000 steps.
+
     References
     ----------
     Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images,
@@ -79,7 +84,7 @@ class CAE(BaseReconstruction):
         **BaseReconstruction._parameter_constraints,
         "score_function": [StrOptions({"reconstruction", "ssim"})],
     }
-    _budgets = {"max_epochs": Steps(images=3000, table=300)}
+    _budgets = {"max_epochs": Steps(images=2000, table=300)}
     from_paper = published(
         {"conocc": {"channels": 64, "lr": 1e-4, "max_epochs": 1000, "batch_size": 128}},
         departures="""Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images,

@@ -122,7 +122,7 @@ class DenoisingAutoencoder(BaseRowMaker):
         "depth": [Interval(Integral, 1, None, closed="left")],
     }
     _net_class = DrawingNet
-    _budgets = {"max_epochs": Steps(images=1000, table=1000)}
+    _budgets = {"max_epochs": Steps(images=1500, table=1000)}
     from_paper = published(
         {
             "brats": {

@@ -77,7 +77,7 @@ class SAE(BaseReconstruction):
         **BaseReconstruction._parameter_constraints,
         "alpha": [Interval(Real, 0, None, closed="left")],
     }
-    _budgets = {"max_epochs": Steps(images=3000, table=300)}
+    _budgets = {"max_epochs": Steps(images=2000, table=300)}
     from_paper = published(
         {"conocc": {"channels": 64, "lr": 1e-3, "max_epochs": 1000, "batch_size": 128}},
         departures="""Gao et al., Constrained deep one-class feature learning for classifying imbalanced medical images,

@@ -97,6 +97,9 @@ class CascadeVAE(BaseCascade):
 
     Notes
     -----
+    The default budget stops before the best that was measured: on PneumoniaMNIST's validation images and two
+    digits the mean area under the ROC curve was 81.3 %, and 84.5 % with 16 channels and 3000 steps.
+
     The primary networks are those of `VAE`. E2 is one convolution of the same kind and a dense layer, on maps taken
     after three of the five convolutions of E1 and after two of the five of D1, where they are of one size: the thesis's
     text gives "the first three" for D1, which does not fit. D2 is a decoder as deep as D1; the text once has it

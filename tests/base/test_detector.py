@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import quick
 
+from sklearn_occ import OCSVM
 from sklearn_occ.base._fit_state import FitState
 
 SEEDS = range(20)
@@ -63,6 +64,12 @@ def test_rows_held_out_set_the_threshold(make, X):
     assert len(trained_on.calibration_scores_) == 70
     both = np.sort(np.concatenate([occ.calibration_scores_, trained_on.calibration_scores_]))
     np.testing.assert_allclose(both, np.sort(everywhere), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("fraction", "n_held_out"), [(0.148, 7), (0.15, 8), (0.152, 8), (0.001, 1)])
+def test_how_many_rows_are_held_out(fraction, n_held_out, rng):
+    occ = OCSVM(threshold_data="validation", validation_fraction=fraction).fit(rng.normal(size=(50, 3)))
+    assert len(occ.calibration_scores_) == n_held_out
 
 
 def test_rows_are_held_out_at_random(make, rng):

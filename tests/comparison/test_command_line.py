@@ -28,7 +28,7 @@ def test_help_explains_each_option(capsys):
     out = " ".join(capsys.readouterr().out.split())
     options = re.findall(r" --([a-z-]+) [A-Z{]\S* (?:\[METHOD \.\.\.\] )?[a-z]", out)
     assert set(options) >= {"data", "majority", "methods", "seeds", "epochs", "channels", "image-size", "output"}
-    assert "(default: 1000, as in the ConOCC paper)" in out
+    assert "(default: those of each method, a number of training steps)" in out
     assert "130 stopped by Ctrl-C" in out
 
 

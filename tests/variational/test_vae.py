@@ -101,6 +101,28 @@ def test_collapsed_codes_warn(table):
     VAE(max_epochs=200, lr=1e-2, random_state=0).fit(table)  # says nothing
 
 
+class Swept:
+    """A net whose codes tell `divergence` nats of a row, and whose reconstructions have a `share` of its variance."""
+
+    def __init__(self, divergence, share):
+        self.divergence, self.share = divergence, share
+
+    def get_iterator(self, X):
+        return [(X, None)]
+
+    def sweep(self, X):
+        mean = torch.full((len(X), 1), (2 * self.divergence) ** 0.5, dtype=torch.float64)
+        yield (X * self.share**0.5, mean, torch.zeros_like(mean)), X
+
+
+@pytest.mark.parametrize(
+    ("divergence", "share", "warns"), [(9e-4, 9e-4, True), (9e-4, 1.1e-3, False), (1.1e-3, 9e-4, False)]
+)
+def test_the_floors_of_collapse_from_either_side(divergence, share, warns, table, recwarn):
+    VAE()._check_trained(Swept(divergence, share), torch.from_numpy(table))
+    assert [type(warning.message) for warning in recwarn] == [ConvergenceWarning] * warns
+
+
 @pytest.mark.parametrize(
     ("shape", "expected"), [((28, 28), 196), ((8, 8), 16), ((3, 48, 48), 512), ((9,), 4), ((1,), 1)], ids=str
 )
