@@ -127,7 +127,7 @@ class ConOCC(BaseReconstruction):
     >>> from sklearn_occ import ConOCC
     >>> from sklearn_occ.datasets import load_one_class_digits
     >>> digits = load_one_class_digits(majority=0)
-    >>> occ = ConOCC(max_epochs=20, channels=8, random_state=0).fit(digits.X_train)
+    >>> occ = ConOCC(update_interval=10, channels=8, max_epochs=20, random_state=0).fit(digits.X_train)
     >>> occ.transform(digits.X_test[:5]).shape, occ.update_interval_
     ((5, 16), 10)
     """

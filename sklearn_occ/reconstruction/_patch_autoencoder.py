@@ -90,7 +90,7 @@ class PatchAutoencoder(BaseReconstruction):
     >>> from sklearn_occ import PatchAutoencoder
     >>> from sklearn_occ.datasets import load_one_class_digits
     >>> X = load_one_class_digits(majority=0).X_train
-    >>> occ = PatchAutoencoder(max_epochs=2, random_state=0).fit(X)
+    >>> occ = PatchAutoencoder(channels=2, max_epochs=2, random_state=0).fit(X)
     >>> occ.transform(X).shape
     (89, 32)
     """

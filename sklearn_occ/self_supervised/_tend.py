@@ -160,7 +160,7 @@ class TEND(BaseAutoencoder):
     >>> from sklearn_occ import TEND
     >>> from sklearn_occ.datasets import load_one_class_digits
     >>> digits = load_one_class_digits(majority=0)
-    >>> occ = TEND(pretrain_epochs=2, max_epochs=4, random_state=0).fit(digits.X_train)
+    >>> occ = TEND(warm_up_epochs=2, pretrain_epochs=2, max_epochs=4, random_state=0).fit(digits.X_train)
     >>> occ.center_.shape, occ.warm_up_epochs_
     ((512,), 2)
     """
