@@ -43,13 +43,13 @@ class AnoGAN(BaseGenerative):
 
     Training alternates: on each batch the discriminator makes a step that lowers
     :math:`-\mathrm{mean} \log D(x) - \mathrm{mean} \log(1 - D(G(z)))`, then the generator one that lowers
-    :math:`-\mathrm{mean} \log D(G(z))`, z uniform in the cube [-1, 1]^n_components. The search makes `search_steps`
-    steps of Adam on the code of each row by itself, all rows of a block at once, both networks in eval mode. It starts
-    from `n_restarts` random codes that follow from `random_state` alone and are the same for all rows, and stays within
-    the cube, since the generator was trained on no other codes and can come close to rows of any kind from outside it.
-    A row's score does not depend on the rows beside it; to keep it so over hundreds of steps the search runs in
-    float64, unless a network holds code of a user's own. It is what scoring costs: hundreds of passes through both
-    networks for each row, also for the training rows when `fit` sets the threshold.
+    :math:`-\mathrm{mean} \log D(G(z))`, z uniform in the cube :math:`[-1, 1]^k`, with k the `n_components`. The search
+    makes `search_steps` steps of Adam on the code of each row by itself, all rows of a block at once, both networks in
+    eval mode. It starts from `n_restarts` random codes that follow from `random_state` alone and are the same for all
+    rows, and stays within the cube, since the generator was trained on no other codes and can come close to rows of any
+    kind from outside it. A row's score does not depend on the rows beside it; to keep it so over hundreds of steps the
+    search runs in float64, unless a network holds code of a user's own. It is what scoring costs: hundreds of passes
+    through both networks for each row, also for the training rows when `fit` sets the threshold.
 
     Parameters
     ----------

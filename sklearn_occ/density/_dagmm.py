@@ -41,9 +41,10 @@ class DAGMM(BaseReconstruction):
 
     In training :math:`\phi`, :math:`\mu` and :math:`\Sigma` are those of the batch, from its memberships. For the score
     they are computed once more after the last step, from all training rows in eval mode.
-    `1e-6 trace(Sigma_k) / d + 1e-12` is added to the variances of a component, both times, so that :math:`\Sigma_k` is
-    regular where features are constant or repeat each other; the mixture is in float64 throughout. In :math:`f` a norm
-    counts as at least 1 % of the mean norm of the training rows, which matters for rows of zeros.
+    :math:`10^{-6}\, \mathrm{trace}(\Sigma_k) / d + 10^{-12}` is added to the variances of a component, both times, so
+    that :math:`\Sigma_k` is regular where features are constant or repeat each other; the mixture is in float64
+    throughout. In :math:`f` a norm counts as at least 1 % of the mean norm of the training rows, which matters for rows
+    of zeros.
 
     Parameters
     ----------

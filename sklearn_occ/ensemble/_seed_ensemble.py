@@ -48,9 +48,9 @@ class SeedEnsemble(BaseOneClass):
     A rank is the share of the calibration scores that lie below the score of the row, ties counted half, with each step
     from 0 to 1 spread over about :math:`h_k`, the sampling error of such a share. So it is in (0, 1), has no unit, and
     members of different scale weigh alike. Counted in whole steps it would be 0 for every row below all calibration
-    scores; here it falls on, as `h_k / (pi * distance)`, so that far rows keep their order. But there the ranks crowd:
-    a row that one member finds a hundred times as odd as another loses at most one `n_estimators`-th of its score by
-    it, and the threshold between two such rows is thin. Where distances are to count, take "score".
+    scores; here it falls on, as :math:`h_k / (\pi\, \mathrm{distance})`, so that far rows keep their order. But there
+    the ranks crowd: a row that one member finds a hundred times as odd as another loses at most one `n_estimators`-th
+    of its score by it, and the threshold between two such rows is thin. Where distances are to count, take "score".
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class SeedEnsemble(BaseOneClass):
         self.verbose = verbose
 
     def score_std(self, X):
-        """Spread of the members: the standard deviation of the ranks or scores of which the score is the mean.
+        r"""Spread of the members: the standard deviation of the ranks or scores of which the score is the mean.
 
         Divided by `sqrt(n_estimators)` it is the standard error of the score as far as seeds are concerned.
 
@@ -162,7 +162,8 @@ class SeedEnsemble(BaseOneClass):
         Returns
         -------
         std : ndarray of shape (n,), float64
-            In units of the score; `sqrt(sum_k (. - mean)^2 / (n_estimators - 1))`, and 0 with a single member.
+            In units of the score; :math:`\sqrt{\sum_k (s_k - \bar{s})^2 / (n - 1)}`, with n the `n_estimators`, and 0
+            with a single member.
         """
         check_is_fitted(self)
         of_members = self._of_members(self._read_X(X, reset=False))

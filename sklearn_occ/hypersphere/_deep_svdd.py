@@ -67,7 +67,7 @@ class DeepSVDD(BaseAutoencoder):
     objective : {"one-class", "soft-boundary"}, default="one-class"
         See above.
     nu : float in (0, 1], default=0.1
-        Share of the training rows outside the hypersphere: the quantile of `R^2`, and the weight of rows
+        Share of the training rows outside the hypersphere: the quantile of :math:`R^2`, and the weight of rows
         outside in the "soft-boundary" loss.
     pretrain_epochs : int or "auto", default="auto"
         Epochs of the autoencoder, at least 0; 0 starts from random weights. "auto": as many as make
@@ -83,7 +83,7 @@ class DeepSVDD(BaseAutoencoder):
     weight_decay : float, default=5e-7
         L2 penalty on the weights, as the optimizer defines it.
     contamination : "auto", float in (0, 0.5] or None, default="auto"
-        "auto": the threshold is the hypersphere, `d2(x) = R^2`. A float: that share of the calibration rows lies
+        "auto": the threshold is the hypersphere, :math:`d^2(x) = R^2`. A float: that share of the calibration rows lies
         below the threshold. None: the lowest of them is the threshold.
     {threshold parameters}
     {engine parameters}
@@ -95,7 +95,8 @@ class DeepSVDD(BaseAutoencoder):
     pretrain_epochs_ : int
         Epochs of the autoencoder.
     radius_ : float
-        `R`, for both objectives the square root of the `1 - nu` quantile of `d2` of the training rows.
+        :math:`R`, for both objectives the square root of the :math:`1 - \nu` quantile of :math:`d^2` of the training
+        rows.
     n_components_ : int
         Width of the code.
     output_activation_ : str
@@ -107,9 +108,10 @@ class DeepSVDD(BaseAutoencoder):
     -----
     ConvergenceWarning
         When the encoder has collapsed. Rows that resemble no training row are made of the first 1000 by shuffling the
-        values of each pixel over the rows; their mean `d2`, in units of `||c||^2`, is below 1e-3 of the variance of
-        the rows in units of their mean squared length. Or fewer than 95 % of the distinct training rows have a
-        distance of their own. With a single feature shuffled rows are the training rows, so that the first says little.
+        values of each pixel over the rows; their mean :math:`d^2`, in units of :math:`\|c\|^2`, is below 1e-3 of the
+        variance of the rows in units of their mean squared length. Or fewer than 95 % of the distinct training rows
+        have a distance of their own. With a single feature shuffled rows are the training rows, so that the first says
+        little.
 
     See Also
     --------

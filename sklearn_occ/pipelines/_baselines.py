@@ -8,12 +8,12 @@ from ..svm import OCSVM
 
 
 def make_hog_ocsvm(*, image_shape=None, random_state=None):
-    """`OCSVM` on histograms of oriented gradients: ``make_pipeline(HOG(...), OCSVM(nu=0.15, gamma="auto", ...))``.
+    r"""`OCSVM` on histograms of oriented gradients: ``make_pipeline(HOG(...), OCSVM(nu=0.15, gamma="auto", ...))``.
 
-    HOG has nine orientations, 8 x 8 pixels a cell and 3 x 3 cells a block; the kernel is ``exp(-||v - v'||^2 / d)``, v
-    the d features of HOG. Steps are called ``hog`` and ``ocsvm``, so that ``set_params(ocsvm__nu=0.05)`` and a grid
-    search reach their parameters. A row of a table is read as an image one pixel high, which says little about it: for
-    tables take `OCSVM` itself.
+    HOG has nine orientations, 8 x 8 pixels a cell and 3 x 3 cells a block; the kernel is
+    :math:`\exp(-\|v - v'\|^2 / d)`, v the d features of HOG. Steps are called ``hog`` and ``ocsvm``, so that
+    ``set_params(ocsvm__nu=0.05)`` and a grid search reach their parameters. A row of a table is read as an image one
+    pixel high, which says little about it: for tables take `OCSVM` itself.
 
     The paper does not tell how a block is normalised. On MNIST, each digit against the others, its mean area under the
     ROC curve of 83.7 % is near that of "L1", the default of scikit-image until 0.14: 84.3 % with
@@ -59,10 +59,10 @@ def make_hog_ocsvm(*, image_shape=None, random_state=None):
 
 
 def make_fine_hog_ocsvm(*, image_shape=None, random_state=None):
-    """`make_hog_ocsvm` with cells of 4 x 4 pixels and ``gamma=1.0``: the preset for small grey images.
+    r"""`make_hog_ocsvm` with cells of 4 x 4 pixels and ``gamma=1.0``: the preset for small grey images.
 
-    The kernel, ``exp(-||v - v'||^2)``, is narrower than the paper's, which divides by the number of features. Cell and
-    width were chosen on the 8 x 8 digits and PneumoniaMNIST's validation images; on MNIST, each digit against the
+    The kernel, :math:`\exp(-\|v - v'\|^2)`, is narrower than the paper's, which divides by the number of features. Cell
+    and width were chosen on the 8 x 8 digits and PneumoniaMNIST's validation images; on MNIST, each digit against the
     others, the mean area under the ROC curve is 98.9 %. On chest X-rays of 64 and more pixels it is behind
     `PCAReconstruction` on `HOG`; docs/benchmarks.md has the figures.
 

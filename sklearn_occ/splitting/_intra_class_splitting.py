@@ -162,10 +162,11 @@ class IntraClassSplitting(BaseCodes):
     `contamination` near `rho` the threshold lies in the gap between the two kinds. Rows that are not in memory are
     read one by one in the second stage, the atypical ones at random.
 
-    With `symmetric=False` closeness + dispersion is at least 2 log 2, whatever the weights. The neighbour of a batch's
-    last row is its first, so that the differences of the pairs add up to 0; as -log is convex, closeness is at least
-    log(1 + e^c) and dispersion at least log(1 + e^-c), with the same c. Training brings the sum near its least value,
-    which a distance of 0.5 for all pairs has: the classifier is then nearly that of `constraints=False`.
+    With `symmetric=False` closeness + dispersion is at least :math:`2 \log 2`, whatever the weights. The neighbour of a
+    batch's last row is its first, so that the differences of the pairs add up to 0; as -log is convex, closeness is at
+    least :math:`\log(1 + e^c)` and dispersion at least :math:`\log(1 + e^{-c})`, with the same c. Training brings the
+    sum near its least value, which a distance of 0.5 for all pairs has: the classifier is then nearly that of
+    `constraints=False`.
 
     The logit has no bound, and far from all training rows it may go either way: a classifier of rows that lie side by
     side says nothing about what lies beyond both. In tables, whose anomalies are often far out, it can call them the

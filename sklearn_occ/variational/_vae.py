@@ -86,8 +86,8 @@ class VAE(BaseVariational):
     Notes
     -----
     Images of 256 x 256 get the network of the thesis: five convolutions with kernel 4, stride 2 and padding 1, of 16 to
-    256 channels, each with batch normalisation and leaky ReLU (slope 0.2), two dense layers to `mu` and
-    `log sigma^2`, and the mirror image. Other sizes get as many stages as leave a map of 4 pixels or more, and
+    256 channels, each with batch normalisation and leaky ReLU (slope 0.2), two dense layers to :math:`\mu` and
+    :math:`\log \sigma^2`, and the mirror image. Other sizes get as many stages as leave a map of 4 pixels or more, and
     more than five until it has at most 9. The network of a table has two hidden layers on either side.
 
     References
