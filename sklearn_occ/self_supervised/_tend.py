@@ -97,7 +97,7 @@ class TEND(BaseAutoencoder):
     n_components : int, default=None
         Width of the code. None: for images that of the last map, 8192 at 128 x 128, any other puts a dense layer on
         either side; half of the features of a table, at most 32; or what a given `encoder` has. The head begins with a
-        convolution where the code is a map, else with a dense layer (`nn.MarginHead`).
+        convolution where the code is a map, else with a dense layer.
     channels : int, default=16
         Channels of the first stage of the default network of images (16 in the thesis); the following stages double
         them, up to 16 times.
