@@ -2,7 +2,7 @@
 
     python benchmarks/budget.py
     python benchmarks/budget.py --data digits table --methods ConOCC CAE
-    python benchmarks/budget.py --cost                         # seconds of a step at 64 x 64 pixels, by width
+    python benchmarks/budget.py --cost                         # seconds of a fit at the defaults
     python benchmarks/budget.py --search                       # AUC of AnoGAN by what its search may spend
     python benchmarks/budget.py --table-only
 
@@ -17,15 +17,18 @@ import argparse
 import os
 import sys
 import time
-from itertools import product
 from pathlib import Path
 
 import _cells
 import numpy as np
+import torch
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 import sklearn_occ
+from sklearn_occ._detectors import all_detectors
+from sklearn_occ._engine import BaseDeepOneClass
+from sklearn_occ._engine.estimators._budget import epochs_by_parameter, set_epochs
 from sklearn_occ.datasets import fetch_pneumoniamnist, load_one_class_digits
 
 DATA = ("pneumoniamnist", "digits", "table")
@@ -59,7 +62,8 @@ METHODS = {  # by name: class, learning rate, batch size, widths, parameters
     "IntraClassSplitting": ("IntraClassSplitting", 1e-3, 64, (16, 8), {}),
     "AnoGAN": ("AnoGAN", 1e-3, 128, (16, 8), {"n_restarts": 1, "search_steps": 20}),
 }
-SEARCHES = ((1, 25), (1, 50), (1, 100), (2, 50), (1, 250), (2, 125), (1, 500), (2, 250), (2, 500))  # of AnoGAN
+SEARCHES = ((1, 25), (1, 50), (2, 50), (1, 100), (1, 250), (2, 125), (1, 500))  # starts and steps of AnoGAN's
+SEARCHED = 128  # rows of a block of its search on the CPU
 PERIODS = 16  # of ConOCC in a fit, as 1000 epochs with updates every 60 have
 WARM_UP = 0.1  # of TEND's epochs, as 10 of 100
 
@@ -184,52 +188,58 @@ def show(args):
 
 
 def show_cost(args):
-    """Time a few steps at 64 x 64 pixels, by method and width, in units of CAE's of 8 channels."""
-    images = np.random.default_rng(0).integers(0, 256, (args.cost_rows, 64, 64), dtype=np.uint8)
-    rows, unit = [], None
-    for method, channels in product(args.methods, (16, 8, 32)):
-        name = METHODS[method][0]
-        if "," in method or (unit is not None and channels not in METHODS[method][3]):
-            continue
-        cell = {"method": method, "channels": channels, "seed": 0}
-        occ = estimator_of(cell, len(images), 1)
-        first = {STAGES[name][0]: 2} if name in STAGES else {}
-        occ.set_params(max_epochs=2, **first).fit(images)
-        durations = occ.history_[:, "dur"]
-        batches = -(-len(images) // occ.batch_size)
-        last = min(durations[-2:]) / batches
-        before = min(durations[:2]) / batches if first else None
-        unit = unit or last
-        rows.append(
-            [
-                method,
-                channels,
-                occ.batch_size,
-                f"{1000 * last:.0f}",
-                f"{last / unit:.2f}",
-                f"{before / unit:.2f}" if before else "-",
-            ]
-        )
-        print(rows[-1], flush=True)
-    print(f"\n64 x 64 pixels, load {os.getloadavg()[0]:.2f}")
-    _cells.print_table(["method", "channels", "rows", "ms a step", "by CAE's of 8", "of the stage before"], rows)
+    """Seconds of a fit at the defaults: 1341 images of 64 x 64 pixels, and a table of 5000 x 20, from a few epochs."""
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(1341, 8, 8)).repeat(8, 1).repeat(8, 2)
+    images = (128 + 40 * images).clip(0, 255).astype(np.uint8)
+    table = rng.normal(size=(5000, 20)).astype(np.float32)
+    rows = []
+    for name, detector in all_detectors().items():
+        if issubclass(detector, BaseDeepOneClass):
+            rows.append([name, *(f"{seconds_of_default(detector, X):.0f}" for X in (images, table))])
+            print(rows[-1], flush=True)
+    print(f"\nload {os.getloadavg()[0]:.2f}, {torch.get_num_threads()} threads")
+    _cells.print_table(["method", "images: s", "table: s"], rows)
+
+
+def seconds_of_default(detector, X):
+    """Seconds of a fit: each stage's epochs by the faster of two, and the rest, of which the search is not a part."""
+    occ = detector(random_state=0, device="cpu", verbose=0)
+    few = dict.fromkeys(occ._budgets, 2)
+    search = {"search_steps": 0} if hasattr(occ, "search_steps") else {}
+    started = time.perf_counter()
+    occ.set_params(**few, **search).fit(X)
+    seconds, durations = time.perf_counter() - started, occ.history_[:, "dur"]
+    seconds -= sum(durations)
+    occ.set_params(**dict.fromkeys(few, "auto"))
+    set_epochs(occ, len(X))
+    for stage, epochs in enumerate(epochs_by_parameter(occ).values()):
+        seconds += epochs * min(durations[2 * stage : 2 * stage + 2])
+    if search:  # a block of rows, and as many blocks as there are
+        default = detector()
+        occ.set_params(search_steps=default.search_steps, n_restarts=default.n_restarts)
+        started = time.perf_counter()
+        occ.score_samples(X[:SEARCHED])
+        seconds += (time.perf_counter() - started) * -(-len(X) // SEARCHED)
+    return seconds
 
 
 def show_search(args):
-    """AUC of AnoGAN on the validation images of PneumoniaMNIST, and seconds a row, by what its search may spend."""
-    cell = {"data": "pneumoniamnist", "method": "AnoGAN", "channels": 16, "seed": 0}
-    X_train, X, y = load(cell)
+    """AUC of AnoGAN and milliseconds a row, by what its search may spend: starts and steps."""
     rows = []
-    for seed in range(args.seeds):
-        occ = estimator_of(cell | {"seed": seed}, len(X_train), 1000).set_params(search_steps=0).fit(X_train)
+    for data, majority in (("pneumoniamnist", None), *(("digits", majority) for majority in args.classes)):
+        cell = {"data": data, "class": majority, "method": "AnoGAN", "channels": 16, "seed": 0}
+        X_train, X, y = load(cell)
+        occ = estimator_of(cell, len(X_train), 1000).set_params(search_steps=0).fit(X_train)
         for restarts, steps in SEARCHES:
             occ.set_params(n_restarts=restarts, search_steps=steps)
             started = time.perf_counter()
             auc = roc_auc_score(y == 1, occ.score_samples(X))
             seconds = time.perf_counter() - started
-            rows.append([seed, restarts, steps, f"{100 * auc:.1f}", f"{1000 * seconds / len(X):.0f}"])
+            name = data if majority is None else f"digit {majority}"
+            rows.append([name, restarts, steps, f"{100 * auc:.1f}", f"{1000 * seconds / len(X):.0f}"])
             print(rows[-1], flush=True)
-    _cells.print_table(["seed", "restarts", "steps", "AUC (%)", "ms a row"], rows)
+    _cells.print_table(["data", "starts", "steps", "AUC (%)", "ms a row"], rows)
 
 
 def parse():
@@ -242,9 +252,8 @@ def parse():
     parser.add_argument("--classes", nargs="+", type=int, default=[3, 8], help="of digits and table")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--output", type=Path, default=Path("results/budget"))
-    parser.add_argument("--cost", action="store_true", help="time steps at 64 x 64 pixels instead")
+    parser.add_argument("--cost", action="store_true", help="seconds of a fit at the defaults instead")
     parser.add_argument("--search", action="store_true", help="compare budgets of AnoGAN's search instead")
-    parser.add_argument("--cost-rows", type=int, default=256)
     parser.add_argument("--table-only", action="store_true", help="compute nothing")
     return parser.parse_args()
 
