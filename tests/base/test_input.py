@@ -99,6 +99,16 @@ def test_a_refused_fit_leaves_the_estimator_as_it_was(make, blobs):
     np.testing.assert_array_equal(occ.score_samples(X), scores)
 
 
+@pytest.mark.parametrize("shape", [(3,), (300, 300)], ids=str)
+def test_rows_that_differ_behind_two_equal_ones_are_taken(shape, rng):
+    X = rng.uniform(size=(20, *shape))
+    X[1] = X[0]
+    OCSVM().fit(X)
+    X[:] = X[0]
+    X[-1, ..., -1] += 1
+    OCSVM().fit(X)
+
+
 def test_tensors_of_any_kind(make, images):
     X = torch.from_numpy(images / 255)
     expected = make().fit(images / 255).score_samples(images / 255)
