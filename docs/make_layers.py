@@ -14,7 +14,8 @@ import sklearn_occ
 ROOT = Path(sklearn_occ.__file__).parent
 PICTURE = Path(__file__).with_name("layers.svg")
 
-SMALL = ("_docstrings", "_optional", "_progress", "_warning", "_device")  # single files that import nothing of ours
+# single files that import nothing of ours
+SMALL = ("_docstrings", "_optional", "_progress", "_warning", "_device", "exceptions")
 FAMILIES = (
     "reconstruction",
     "hypersphere",

@@ -19,7 +19,7 @@ ESTIMATORS = [with_defaults(name) for name in NAMES]
 
 # The checks pass labels 0 and 1, and fit data on which two epochs teach nothing.
 EXPECTED_WARNINGS = pytest.mark.filterwarnings(
-    "ignore:y holds the two values:UserWarning",
+    "ignore::sklearn_occ.exceptions.LabelsIgnoredWarning",
     "ignore:The codes of ConOCC:sklearn.exceptions.ConvergenceWarning",
 )
 

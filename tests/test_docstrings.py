@@ -163,6 +163,8 @@ def is_written(default, text, names):
 @pytest.mark.parametrize("name", [name for name, thing in PUBLIC.items() if not isinstance(thing, property)])
 def test_documented_defaults_are_those_of_the_signature(name):
     documented, wrong = defaults_documented(PUBLIC[name]), []
+    if isinstance(PUBLIC[name], type) and issubclass(PUBLIC[name], Warning):  # has no signature
+        return
     for parameter, has in inspect.signature(PUBLIC[name]).parameters.items():
         if parameter not in documented:
             continue  # PR01 above finds it, unless it is self

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._warning import warn
 from ._fit_state import FitState
 from ._inner import LARGEST_SEED
-from ._input import majority_rows
+from ._labels import majority_rows
 
 
 class BaseDetector(OutlierMixin, BaseEstimator):
@@ -68,8 +68,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
             Table or images; uint8 images are read as value / 255.
         y : array-like of shape (n,), default=None
-            1 for the majority, -1 for the minority: rows labelled -1 are never trained on. Any other `y`
-            is ignored.
+            1 for the majority, -1 for the minority: rows labelled -1 are never trained on. Other whole numbers without
+            a -1 are ignored with a `LabelsIgnoredWarning`; any other `y` is refused.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What may come in: `X` as a table or as images, `y` as scikit-learn's outlier labels."""
+"""What may come in as `X`: a table or images."""
 
 from numbers import Integral, Real
 
@@ -7,8 +7,6 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
-
-from .._warning import warn
 
 MAX_CHANNELS_LAST = 4  # a last axis this short, behind a longer second one, is a channel axis
 
@@ -121,34 +119,6 @@ def as_float(X):
 def float_dtype(X):
     """Precision of what is computed from `X`: float32 for uint8."""
     return np.float32 if X.dtype == np.uint8 else X.dtype
-
-
-def majority_rows(y, n_samples):
-    """Mask of the rows to train on: those labelled 1 when every label is 1 or -1, else all of them."""
-    if y is None:
-        return np.ones(n_samples, dtype=bool)
-    y = np.asarray(y)
-    if y.ndim == 0 or len(y) != n_samples:
-        got = "a scalar" if y.ndim == 0 else f"{len(y)} labels"
-        raise ValueError(f"y has {got}, but X has {n_samples} rows; give one label for each row, or y=None.")
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y.ravel()
-    values = set(y.ravel().tolist()) if y.ndim == 1 else set()
-    if values and values <= {1, -1}:
-        rows = y == 1
-        if not rows.any():
-            raise ValueError(
-                "y labels every row -1, so no majority row is left to train on; the majority is labelled 1."
-            )
-        return rows
-    if len(values) == 2:
-        first, second = sorted(values, key=str)
-        warn(
-            f"y holds the two values {first!r} and {second!r}, which are not 1 (majority) and -1 (minority): "
-            "y is ignored and every row is trained on. Convert it, for example with "
-            f"y = np.where(y == {first!r}, 1, -1) if {first!r} is the majority.",
-        )
-    return np.ones(n_samples, dtype=bool)
 
 
 def as_array(X):

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import column_or_1d
 
+from ..base._labels import minority_rows
+
 
 def labelled_scores(y_true, y_score):
     """Return which rows are minority, and the scores in float64.
@@ -24,7 +26,7 @@ def labelled_scores(y_true, y_score):
     ValueError
         For other labels, a single class, unequal lengths, or a score that is not finite.
     """
-    minority, score = minority_rows(y_true), finite_scores(y_score)
+    minority, score = minority_rows(y_true, "y_true"), finite_scores(y_score)
     if len(minority) != len(score):
         raise ValueError(
             f"y_true has {len(minority)} labels but y_score has {len(score)} scores: give one of each a row."
@@ -35,19 +37,6 @@ def labelled_scores(y_true, y_score):
             "metric needs at least one of each: score rows of both classes."
         )
     return minority, score
-
-
-def minority_rows(y_true, name="y_true"):
-    """Mask of the rows labelled -1; a ValueError, which calls the labels `name`, where one is neither 1 nor -1."""
-    y_true = column_or_1d(y_true)
-    majority, minority = y_true == 1, y_true == -1
-    unknown = ~(majority | minority)
-    if unknown.any():
-        raise ValueError(
-            f"{name} must hold 1 (majority) and -1 (minority) only, got {y_true[unknown].tolist()[0]!r} at "
-            f"row {np.argmax(unknown)}: convert it, e.g. np.where(diseased, -1, 1)."
-        )
-    return minority
 
 
 def finite_scores(y_score, name="y_score"):

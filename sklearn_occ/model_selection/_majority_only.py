@@ -8,7 +8,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ..base._inner import LARGEST_SEED, seed_unset
-from ..base._input import as_array, majority_rows
+from ..base._input import as_array
+from ..base._labels import majority_rows
 
 
 def _has(method):
@@ -77,8 +78,8 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
         X : array-like of shape (n, ...)
             Whatever `estimator` takes.
         y : array-like of shape (n,), default=None
-            When every label is 1 or -1, rows labelled -1 are dropped; any other `y` is handed on with all
-            rows.
+            If every label is 1 or -1, rows labelled -1 are dropped. Other whole numbers without a -1 are handed on with
+            all rows and a `LabelsIgnoredWarning`; any other `y` is refused.
 
         Returns
         -------

@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_array, check_random_state, indexable
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
-from sklearn.utils.validation import column_or_1d
+
+from ..base._labels import minority_rows
 
 
 class OneClassKFold(BaseCrossValidator):
@@ -206,20 +207,13 @@ def _starts(size, n_splits):
 def _majority(y):
     if y is None:
         raise ValueError("OneClassKFold needs y, got None: pass labels, 1 for majority and -1 for minority.")
-    y = column_or_1d(y)
-    majority, minority = y == 1, y == -1
-    unknown = ~(majority | minority)
-    if unknown.any():
-        raise ValueError(
-            f"y must hold 1 (majority) and -1 (minority) only, got {y[unknown].tolist()[0]!r} at row "
-            f"{np.argmax(unknown)}: convert it, e.g. np.where(diseased, -1, 1)."
-        )
+    minority = minority_rows(y)
     if not minority.any():
         raise ValueError(
-            f"y has no minority row (-1) among its {len(y)} rows, so no fold could be scored: add minority "
+            f"y has no minority row (-1) among its {len(minority)} rows, so no fold could be scored: add minority "
             "rows, or use KFold if only the majority is wanted."
         )
-    return majority
+    return ~minority
 
 
 def group_numbers(groups):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..metrics._labelled_scores import minority_rows
+from ..base._labels import minority_rows
 
 
 class Look(NamedTuple):

@@ -129,21 +129,6 @@ def test_fit_predict_honours_labels(make, blobs):
     np.testing.assert_array_equal(occ.fit_predict(X, y), make().fit(X[:20]).predict(X))
 
 
-def test_other_labels_are_ignored(make, rng):
-    X = rng.normal(size=(30, 5))
-    expected = make().fit(X).score_samples(X)
-    for y in (np.ones(30), np.arange(30), np.zeros(30), rng.normal(size=30)):
-        np.testing.assert_array_equal(make().fit(X, y).score_samples(X), expected)
-
-
-@pytest.mark.parametrize("labels", [[0, 1], ["sick", "well"], [False, True]])
-def test_two_valued_labels_warn_with_the_conversion(make, rng, labels):
-    X, y = rng.normal(size=(30, 5)), np.array(labels * 15)
-    with pytest.warns(UserWarning, match=r"y = np\.where\(y == .*, 1, -1\)"):
-        occ = make().fit(X, y)
-    np.testing.assert_array_equal(occ.score_samples(X), make().fit(X).score_samples(X))
-
-
 def test_pickle_clone_and_copies(make, blobs, tmp_path):
     X = blobs(40)
     occ = make().fit(X)

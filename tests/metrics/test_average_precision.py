@@ -64,9 +64,9 @@ def test_unsigned_scores_do_not_wrap_when_the_sign_is_turned():
 
 
 BAD = [
-    ([1, 0, 1], [1.0, 2.0, 3.0], "must hold 1 .majority. and -1 .minority. only, got 0 at row 1"),
-    (["a", "b", "a"], [1.0, 2.0, 3.0], "got 'a' at row 0"),
-    ([1.0, np.nan, -1.0], [1.0, 2.0, 3.0], "got nan at row 1"),
+    ([1, 0, 1], [1.0, 2.0, 3.0], "y_true holds 1 .2 rows., 0 .1 rows., expected 1 .majority. and -1 .minority. only"),
+    (["a", "b", "a"], [1.0, 2.0, 3.0], "y_true holds 'a' .2 rows., 'b'"),
+    ([1.0, np.nan, -1.0], [1.0, 2.0, 3.0], "y_true holds 1 gaps"),
     ([1, 1, 1], [1.0, 2.0, 3.0], r"3 majority \(1\) and 0 minority \(-1\) rows"),
     ([-1, -1, -1], [1.0, 2.0, 3.0], r"0 majority \(1\) and 3 minority \(-1\) rows"),
     ([1, -1, 1], [1.0, 2.0], "3 labels but y_score has 2 scores"),

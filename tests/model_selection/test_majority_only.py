@@ -17,7 +17,7 @@ from sklearn_occ import CAE, OCSVM, AlignedDetector
 from sklearn_occ.model_selection import MajorityOnly, OneClassKFold
 
 
-@pytest.mark.filterwarnings("ignore:y holds the two values:UserWarning")
+@pytest.mark.filterwarnings("ignore::sklearn_occ.exceptions.LabelsIgnoredWarning")
 @parametrize_with_checks(
     [
         MajorityOnly(OCSVM(contamination=0.1)),

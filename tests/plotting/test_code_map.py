@@ -109,7 +109,7 @@ def test_axes_that_are_given(codes):
         ({"codes": np.ones((2, 4))}, r"codes has shape \(2, 4\)"),
         ({"codes": np.full((9, 2), np.nan)}, "codes contains NaN"),
         ({"center": [1, 2]}, r"center has shape \(2,\), but codes have 5 components"),
-        ({"y": np.zeros(30)}, "^y must hold 1"),
+        ({"y": np.zeros(30)}, "^y holds 0.0 .30 rows., expected 1"),
         ({"method": "umap"}, "'method' parameter"),
     ],
 )

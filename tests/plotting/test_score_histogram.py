@@ -169,7 +169,10 @@ def test_legend_covers_no_bar(scored):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"y_true": [0, 1, 1]}, r"^y_true must hold 1 \(majority\) and -1 \(minority\) only, got 0"),
+        (
+            {"y_true": [0, 1, 1]},
+            r"^y_true holds 1 \(2 rows\), 0 \(1 rows\), expected 1 \(majority\)",
+        ),
         ({"y_true": [1, -1]}, "There are 2 labels, but 3 rows: give one label for each row"),
         ({"y_true": None, "scores": []}, "scores holds no score, expected at least one"),
         ({"scores": [1, np.nan, 2]}, "^scores must be finite, got nan at row 1"),
