@@ -29,11 +29,12 @@ def test_any_detector_scores_patches(name, images, quick):
     assert [found.shape for found in occ.anomaly_map(images)] == [image.shape for image in images]
 
 
-def test_the_default_is_the_papers_network(images, monkeypatch):
+def test_the_default_is_the_papers_architecture(images, monkeypatch):
     monkeypatch.setitem(PatchAutoencoder.__init__.__kwdefaults__, "max_epochs", 1)
     occ = PatchDetector(patch_size=16, foreground=None, random_state=0).fit(images)
     assert type(occ.estimator_) is PatchAutoencoder
-    assert occ.estimator_.channels == 2
+    assert occ.estimator_.channels == 8
+    assert PatchDetector.from_paper().estimator.channels == 2
     assert PatchDetector().patch_size == 128
 
 

@@ -152,7 +152,7 @@ def test_alternating_pulls_the_codes_together(X):
 def test_a_collapsed_code_warns():
     X = load_one_class_digits(majority=8).X_train
     with pytest.warns(ConvergenceWarning, match="collapsed onto mu.*Lower gamma, now 1000"):
-        ConOCC(schedule="joint", gamma=1000, max_epochs=150, channels=8, random_state=0).fit(X)
+        ConOCC(schedule="joint", gamma=1000, update_interval=60, max_epochs=150, channels=8, random_state=0).fit(X)
 
 
 class Shrink(Callback):

@@ -20,7 +20,7 @@ def X(blobs):
 
 def test_it_is_the_pipeline_of_its_parts(X, blobs):
     stages = {"autoencoder": CAE(max_epochs=5, lr=1e-3, channels=4, random_state=7), "svm": OCSVM(nu=0.2)}
-    ours, pipeline = COCSVM(**stages).fit(X), Pipeline(list(stages.items())).fit(X)
+    ours, pipeline = COCSVM(**stages, contamination="auto").fit(X), Pipeline(list(stages.items())).fit(X)
     new = blobs(40, seed=1)
     np.testing.assert_array_equal(ours.decision_function(new), pipeline.decision_function(new))
     np.testing.assert_array_equal(ours.predict(new), pipeline.predict(new))
@@ -31,7 +31,7 @@ def test_it_is_the_pipeline_of_its_parts(X, blobs):
 def test_flat_bytes_are_the_pipeline_too(X):
     flat = X.reshape(60, -1)
     stages = {"autoencoder": CAE(max_epochs=2, channels=4, image_shape=(12, 12), random_state=7), "svm": OCSVM()}
-    ours, pipeline = COCSVM(**stages).fit(flat), Pipeline(list(stages.items())).fit(flat)
+    ours, pipeline = COCSVM(**stages, contamination="auto").fit(flat), Pipeline(list(stages.items())).fit(flat)
     np.testing.assert_array_equal(ours.decision_function(flat), pipeline.decision_function(flat))
 
 
@@ -47,7 +47,7 @@ def test_a_nested_first_stage_gets_images_and_the_seed(X, wrap):
 
 def test_a_second_stage_without_a_threshold(X):
     with pytest.raises(ValueError, match=r"KernelDensity has no offset_; set contamination"):
-        COCSVM(autoencoder=PCA(5), svm=KernelDensity()).fit(X)
+        COCSVM(autoencoder=PCA(5), svm=KernelDensity(), contamination="auto").fit(X)
     occ = COCSVM(autoencoder=PCA(5), svm=KernelDensity(), contamination=0.1).fit(X)
     assert (occ.predict(X) == -1).sum() == 6
 
@@ -55,7 +55,9 @@ def test_a_second_stage_without_a_threshold(X):
 def test_defaults(X):
     occ = COCSVM(autoencoder=CAE(max_epochs=1), random_state=0).fit(X)
     assert isinstance(occ.svm_, OCSVM) and occ.svm_.get_params()["nu"] == 0.5
-    assert occ.offset_ == occ.svm_.offset_
+    assert (occ.predict(X) == -1).mean() <= 0.1
+    own = COCSVM(autoencoder=CAE(max_epochs=1), contamination="auto", random_state=0).fit(X)
+    assert own.offset_ == own.svm_.offset_
 
 
 def test_the_default_autoencoder_is_cae(X, monkeypatch):
@@ -102,7 +104,7 @@ def test_any_estimator_with_codes(stage, X):
 
 
 def test_scikit_learns_svm_as_second_stage(X):
-    occ = COCSVM(autoencoder=PCA(5), svm=OneClassSVM(nu=0.1), random_state=0).fit(X)
+    occ = COCSVM(autoencoder=PCA(5), svm=OneClassSVM(nu=0.1), contamination="auto", random_state=0).fit(X)
     np.testing.assert_allclose(occ.score_samples(X), occ.svm_.score_samples(occ.transform(X)))
     assert occ.offset_ == occ.svm_.offset_[0]
 
