@@ -108,7 +108,7 @@ def _train(nets, X, epochs):
 def _run_epoch(nets, batches, modules, criteria, optimizer):
     turn = Turn(lambda x: _losses(modules, criteria, x), lambda losses, x: losses)
     tensors = [*modules.tensors.values(), *criteria.tensors.values()]
-    step, losses, n_rows = make_step(nets[0], [turn], optimizer, tensors), [], []
+    step, losses, n_rows = make_step(nets[0], [turn], optimizer, tensors, nets), [], []
     for x in batches:
         losses.append(step(x)[0])
         n_rows.append(x.shape[1])

@@ -16,6 +16,7 @@ from sklearn_occ._engine.rows import _batches, _streaming
 from sklearn_occ._engine.rows._batches import ResidentBatches, StackedBatches, resident
 from sklearn_occ.ensemble._seed_ensemble import runs_on_cuda
 from sklearn_occ.ensemble._stacked import StackingError, fit_stacked
+from sklearn_occ.nn._losses import ReconstructionLoss
 
 SEEDS = (3, 4, 5)
 ONE_STAGE = {
@@ -264,3 +265,31 @@ def test_cuda(name):
         assert_same_state(ours.net_.module_, theirs.net_.module_, atol=1e-3)  # convolutions in TF32
         expected = theirs.score_samples(images)
         np.testing.assert_allclose(ours.score_samples(images), expected, atol=0.05 * expected.std())
+
+
+class Averaging(ReconstructionLoss):
+    """Keeps a moving average of a weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("average", torch.tensor(0.0))
+
+    def after_step(self, module):
+        self.average.mul_(0.9).add_(0.1 * module.encoder[0].weight.sum())
+
+
+class Teacher(CAE):
+    def _make_criterion(self):
+        return Averaging()
+
+
+def test_every_members_criterion_hears_of_each_step(table):
+    def members():
+        return [Teacher(max_epochs=4, batch_size=10, lr=1e-3, random_state=seed, verbose=0) for seed in range(3)]
+
+    together = members()
+    fit_stacked(together, table)
+    for ours, alone in zip(together, members(), strict=True):
+        expected = float(alone.fit(table).net_.criterion_.average)
+        assert float(ours.net_.criterion_.average) == pytest.approx(expected, rel=1e-3)
+        assert expected != 0

@@ -10,7 +10,7 @@ from ._eager import EagerStep, FollowedStep
 _NOT_PLAIN = "a layer of the network draws random numbers, has hooks or is not torch's"
 
 
-def make_step(net, turns, optimizer=None, tensors=None):
+def make_step(net, turns, optimizer=None, tensors=None, members=None):
     """The training step of one pass of a net.
 
     Parameters
@@ -23,6 +23,8 @@ def make_step(net, turns, optimizer=None, tensors=None):
         That of the turns' weights; None is the net's.
     tensors : list of tensors, optional
         All that the step may change besides the optimizer's state; None is those of the net's module and criterion.
+    members : list of OneClassNet, optional
+        Nets that the step trains, each of whose criteria hears of it (`after_step`); None is the net alone.
 
     Returns
     -------
@@ -42,8 +44,14 @@ def make_step(net, turns, optimizer=None, tensors=None):
         step = _captured(net, turns, optimizer, tensors)
     else:
         step = EagerStep(turns, optimizer)
-    after = getattr(net.criterion_, "after_step", None)
-    return step if after is None else FollowedStep(step, lambda: after(net.module_))
+    if not hasattr(net.criterion_, "after_step"):
+        return step
+
+    def after():
+        for member in members or [net]:
+            member.criterion_.after_step(member.module_)
+
+    return FollowedStep(step, after)
 
 
 def has_graphs(device):
