@@ -55,7 +55,7 @@ class AnoGAN(BaseGenerative):
     ----------
     n_restarts : int, default=2
         Starts of the search for each row.
-    search_steps : int, default=500
+    search_steps : int, default=50
         Steps of the search; 0 takes the best of the starts.
     search_lr : float, default=0.05
         Learning rate of the search, in units of the code, whose coordinates lie in [-1, 1].
@@ -183,7 +183,7 @@ class AnoGAN(BaseGenerative):
         self,
         *,
         n_restarts=2,
-        search_steps=500,
+        search_steps=50,
         search_lr=0.05,
         feature_share=0.1,
         score_function="sum",
