@@ -248,7 +248,7 @@ def parse():
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--steps", nargs="+", type=int, default=list(STEPS))
     parser.add_argument("--channels", nargs="+", type=int, help="widths to leave the others out")
-    parser.add_argument("--seeds", type=int, default=2, help="of pneumoniamnist")
+    parser.add_argument("--seeds", type=int, default=1, help="of pneumoniamnist")
     parser.add_argument("--classes", nargs="+", type=int, default=[3, 8], help="of digits and table")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--output", type=Path, default=Path("results/budget"))

@@ -27,6 +27,7 @@ from pathlib import Path
 import _cells
 import numpy as np
 import torch
+from _methods import OWN
 from scipy.ndimage import gaussian_filter
 from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
@@ -77,7 +78,7 @@ class TrivialMap(BaseEstimator):
         return -self.anomaly_map(X, self.smoothing).max(axis=(1, 2))
 
 
-DENOISING = {"channels": 8, "lr": 2e-3, "batch_size": 32}
+DENOISING = OWN["DenoisingAutoencoder"]
 PATCH_SCORERS = {
     "PatchAutoencoder": lambda epochs, device: PatchAutoencoder.from_paper(max_epochs=epochs, device=device),
     "PatchAutoencoder, 16 channels": lambda epochs, device: PatchAutoencoder.from_paper(

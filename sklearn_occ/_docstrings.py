@@ -125,6 +125,59 @@ ValueError
     "images as in fit": """\
 X : list of arrays or of paths, or array of shape (n, H, W) or (n, C, H, W)
     Images as in `fit`.""",
+    # what methods take and give
+    "rows as fitted": """\
+Parameters
+----------
+X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+    Rows of the shape that was fitted.""",
+    "rows to judge": """\
+Parameters
+----------
+X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
+    Rows to judge.""",
+    "codes of transform": """\
+Parameters
+----------
+X : array-like of shape (n, n_components_)
+    Codes, as `transform` returns them.""",
+    "codes in the precision of X": """\
+Returns
+-------
+codes : ndarray of shape (n, n_components_)
+    In the precision of X; float32 for uint8 images.""",
+    "what the estimator takes": """\
+Parameters
+----------
+X : array-like of shape (n, ...)
+    Whatever `estimator_` takes.""",
+    "rows and labels as in fit": """\
+Parameters
+----------
+X : array-like of shape (n, ...)
+    As in `fit`.
+y : array-like of shape (n,), default=None
+    As in `fit`.""",
+    "images to codes": """\
+Parameters
+----------
+x : tensor of shape (b, C, H, W)
+    Images.
+
+Returns
+-------
+code : tensor of shape (b, n_components)
+    The codes.""",
+    "codes to images": """\
+Parameters
+----------
+z : tensor of shape (b, n_components)
+    Codes.
+
+Returns
+-------
+x : tensor of shape (b, C, H, W)
+    Images, without an activation.""",
     # single entries, some of which are part of those above
     "decoder": """\
 decoder : torch.nn.Module or callable, default=None

@@ -1,6 +1,7 @@
 """A line that says how far something is, rewritten in place on a terminal or in a notebook."""
 
 import multiprocessing
+import shutil
 import sys
 import threading
 import time
@@ -41,6 +42,8 @@ class Line:
         if now < self.not_before and not at_once:
             return
         self.not_before = now + _PAUSE
+        if _is_terminal(sys.stderr):  # a longer line would go on in the next one, and stay
+            text = text[: shutil.get_terminal_size().columns - 1]
         sys.stderr.write(f"\r{text}{' ' * (self.length - len(text))}")
         sys.stderr.flush()
         self.length = len(text)

@@ -5,6 +5,7 @@ import os
 os.environ["SCIPY_ARRAY_API"] = "1"  # read when scipy is imported; without it scikit-learn skips a check
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks; two threads crawl when a core is busy
 
+import importlib.util
 import signal
 from pathlib import Path
 
@@ -61,6 +62,15 @@ NAMES = [name for name in all_detectors() if name not in OTHER_ROWS]
 QUICK = {name: short(name, **PARTICULAR.get(name, {})) for name in NAMES} | {
     name: short(of, **params) for name, (of, params) in VARIANTS.items()
 }
+
+
+def module_of_docs(name):
+    """The module `docs/<name>.py`, which writes a page."""
+    path = Path(__file__).resolve().parents[1] / "docs" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def names_with(parameter):

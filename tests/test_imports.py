@@ -1,20 +1,11 @@
 """Imports run one way: each layer imports those below it, and no family another family's private parts."""
 
-import importlib.util
-from pathlib import Path
+from conftest import module_of_docs
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
 MAY_MEET = {("svm", "reconstruction"), ("density", "reconstruction")}  # default first stages, by their public names
 
 
-def module_of_docs():
-    spec = importlib.util.spec_from_file_location("make_layers", DOCS / "make_layers.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-layers = module_of_docs()
+layers = module_of_docs("make_layers")
 
 
 def test_imports_run_downwards():

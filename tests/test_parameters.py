@@ -1,26 +1,17 @@
 """One vocabulary: the order of parameters, their names, and the page in the docs that lists them."""
 
-import importlib.util
 import inspect
 import re
-from pathlib import Path
 
 import pytest
+from conftest import module_of_docs
 
 import sklearn_occ
 
 ESTIMATORS = [getattr(sklearn_occ, name) for name in sklearn_occ.__all__]
-DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
-def module_of_docs():
-    spec = importlib.util.spec_from_file_location("make_parameters", DOCS / "make_parameters.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-page = module_of_docs()
+page = module_of_docs("make_parameters")
 
 
 def parameters_of(estimator):

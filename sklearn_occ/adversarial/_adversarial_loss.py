@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .._engine import LAST_STAGE
-from ..nn._augmentation import send
+from ..nn._sending import send
 from ._base import FirstVariance
 
 

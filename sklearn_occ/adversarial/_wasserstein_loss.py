@@ -3,8 +3,8 @@
 import torch
 
 from .._engine import LAST_STAGE
-from ..nn._augmentation import send
 from ..nn._losses import ScoreOfParts, row_error
+from ..nn._sending import send
 from ._base import FirstVariance
 
 

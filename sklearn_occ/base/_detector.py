@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
 
+from .._docstrings import with_shared_docs
 from .._warning import warn
 from ._fit_state import FitState
 from ._inner import LARGEST_SEED
@@ -183,13 +184,11 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         """
         return self.fit(X, y).predict(X)
 
+    @with_shared_docs
     def decision_function(self, X):
         """Return the score minus `offset_`: at least 0 for the majority.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows to judge.
+        {rows to judge}
 
         Returns
         -------
@@ -198,13 +197,11 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         """
         return self.score_samples(X) - self.offset_
 
+    @with_shared_docs
     def predict(self, X):
         """Label each row: 1 majority, -1 minority.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows to judge.
+        {rows to judge}
 
         Returns
         -------
@@ -213,6 +210,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         """
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
+    @with_shared_docs
     def p_value(self, X):
         r"""Share of calibration rows that look no more normal.
 
@@ -221,10 +219,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         A conformal p-value, uniform on new majority rows, when the calibration rows were held out
         (`threshold_data="validation"`); too small on new rows when they were trained on.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows to judge.
+        {rows to judge}
 
         Returns
         -------

@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._docstrings import with_shared_docs
 from ._inner import hand_verbose, seed_unset, was_interrupted
 from ._input import as_array, as_taken_by, image_shape_within
 from ._one_class import BaseOneClass
@@ -48,13 +49,11 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
     @abstractmethod
     def _score_codes(self, codes): ...
 
+    @with_shared_docs
     def transform(self, X):
         """Return the codes of the rows, as the first stage gives them.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
+        {rows as fitted}
 
         Returns
         -------
@@ -65,15 +64,13 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
         return self._codes(self._read_X(X, reset=False))
 
     @available_if(_has_way_back)
+    @with_shared_docs
     def inverse_transform(self, X):
         """Return rows of codes, as the first stage gives them, in the layout that was fitted.
 
         Available where the first stage has `inverse_transform`.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, n_components_)
-            Codes, as `transform` returns them.
+        {codes of transform}
 
         Returns
         -------
@@ -85,15 +82,13 @@ class BaseTwoStages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseOneCl
         return rows.reshape(len(rows), *self._fit_state.row_shape)
 
     @available_if(_has_way_back)
+    @with_shared_docs
     def reconstruct(self, X):
         """Return what the first stage makes of each row, `D(E(x))`, in the layout of `X`.
 
         Available where the first stage has `inverse_transform`.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
+        {rows as fitted}
 
         Returns
         -------

@@ -149,15 +149,13 @@ class SeedEnsemble(BaseOneClass):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    @with_shared_docs
     def score_std(self, X):
         r"""Spread of the members: the standard deviation of the ranks or scores of which the score is the mean.
 
         Divided by `sqrt(n_estimators)` it is the standard error of the score as far as seeds are concerned.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
+        {rows as fitted}
 
         Returns
         -------

@@ -277,11 +277,15 @@ class DeepSVDD(BaseAutoencoder):
         return HypersphereLoss(self.objective, self.nu, self.n_components_, self._shape_of_rows)
 
     def _make_callbacks(self):
-        if self.objective == "one-class":
-            return []
-        is_auto = self.max_epochs == "auto"
-        warm_up = share_of_epochs("auto", _WARM_UP_SHARE, self.max_epochs_) if is_auto else _WARM_UP
-        return [("radius", RadiusSchedule(warm_up))]
+        return [("radius", RadiusSchedule(self._warm_up()))] if self.objective == "soft-boundary" else []
+
+    def _warm_up(self):
+        """Epochs before the radius is first set: the paper's ten, or a tenth of those that "auto" stands for."""
+        given = "auto" if self.max_epochs == "auto" else _WARM_UP
+        return share_of_epochs(given, _WARM_UP_SHARE, self.max_epochs_)
+
+    def _identity(self, X, X_valid, **more):
+        return super()._identity(X, X_valid, warm_up=self._warm_up(), **more)
 
     def _train(self, net, X, X_valid):
         if not net.epochs_.get(LAST_STAGE):

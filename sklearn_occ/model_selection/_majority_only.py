@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from .._docstrings import with_shared_docs
 from ..base._inner import LARGEST_SEED, seed_unset
 from ..base._input import as_array
 from ..base._labels import majority_rows
@@ -101,15 +102,11 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
         return self
 
     @_has("predict")
+    @with_shared_docs
     def fit_predict(self, X, y=None):
         """Fit on the majority rows, then label every row.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            As in `fit`.
-        y : array-like of shape (n,), default=None
-            As in `fit`.
+        {rows and labels as in fit}
 
         Returns
         -------
@@ -119,15 +116,11 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
         return self.fit(X, y).predict(X)
 
     @_has("transform")
+    @with_shared_docs
     def fit_transform(self, X, y=None):
         """Fit on the majority rows, then transform every row.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            As in `fit`.
-        y : array-like of shape (n,), default=None
-            As in `fit`.
+        {rows and labels as in fit}
 
         Returns
         -------
@@ -137,13 +130,11 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
         return self.fit(X, y).transform(X)
 
     @_has("predict")
+    @with_shared_docs
     def predict(self, X):
         """Return `estimator_.predict(X)`.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            Whatever `estimator_` takes.
+        {what the estimator takes}
 
         Returns
         -------
@@ -153,13 +144,11 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
         return self._fitted().predict(self._select(X))
 
     @_has("decision_function")
+    @with_shared_docs
     def decision_function(self, X):
         """Return `estimator_.decision_function(X)`.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            Whatever `estimator_` takes.
+        {what the estimator takes}
 
         Returns
         -------
@@ -169,13 +158,11 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
         return self._fitted().decision_function(self._select(X))
 
     @_has("score_samples")
+    @with_shared_docs
     def score_samples(self, X):
         """Return `estimator_.score_samples(X)`.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            Whatever `estimator_` takes.
+        {what the estimator takes}
 
         Returns
         -------
@@ -185,13 +172,11 @@ class MajorityOnly(MetaEstimatorMixin, BaseEstimator):
         return self._fitted().score_samples(self._select(X))
 
     @_has("transform")
+    @with_shared_docs
     def transform(self, X):
         """Return `estimator_.transform(X)`.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            Whatever `estimator_` takes.
+        {what the estimator takes}
 
         Returns
         -------

@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from .._docstrings import with_shared_docs
 from ._maps import SMALLEST_MAP, stage_maps
 
 _CHANNEL_GROWTH = 8  # the last stages have at most 8 times the first one's channels: 64 -> 512
@@ -67,18 +68,11 @@ class ConvEncoder(nn.Module):
         self.code = nn.Linear(last_channels * height * width, n_components, bias=bias)
         self.to(memory_format=torch.channels_last)
 
+    @with_shared_docs
     def forward(self, x):  # (b, C, H, W)
         """Encode images.
 
-        Parameters
-        ----------
-        x : tensor of shape (b, C, H, W)
-            Images.
-
-        Returns
-        -------
-        code : tensor of shape (b, n_components)
-            The codes.
+        {images to codes}
         """
         return self.code(self.convolutions(x).flatten(1))  # (b, n_components)
 
@@ -122,18 +116,11 @@ class ConvDecoder(nn.Module):
         self.convolutions = nn.Sequential(*stages[:-2])  # the image itself is neither normalised nor rectified
         self.to(memory_format=torch.channels_last)
 
+    @with_shared_docs
     def forward(self, z):  # (b, n_components)
         """Decode codes.
 
-        Parameters
-        ----------
-        z : tensor of shape (b, n_components)
-            Codes.
-
-        Returns
-        -------
-        x : tensor of shape (b, C, H, W)
-            Images, without an activation.
+        {codes to images}
         """
         return self.convolutions(self.dense(z).unflatten(1, self.smallest_map))  # (b, C, H, W)
 

@@ -3,8 +3,8 @@
 import torch
 from torch.nn.functional import grid_sample
 
-from ._augmentation import send
 from ._places import DISTORTIONS, N_NUMBERS, distorted_places, own_places
+from ._sending import send
 
 _LARGEST_SHIFT = 0.5  # pixels
 _LARGEST_FACTOR = 3.0  # of the standardised features of a table

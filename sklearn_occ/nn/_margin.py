@@ -6,6 +6,7 @@ from math import prod
 import torch
 from torch import nn
 
+from .._docstrings import with_shared_docs
 from ._maps import stage_maps
 
 _CHANNEL_GROWTH = 16  # 16 channels in the first stage, 256 in the fifth
@@ -65,18 +66,11 @@ class MapEncoder(nn.Module):
         self.code = nn.Identity() if is_map else nn.Linear(width, n_components)
         self.to(memory_format=torch.channels_last)
 
+    @with_shared_docs
     def forward(self, x):  # (b, C, H, W)
         """Encode images.
 
-        Parameters
-        ----------
-        x : tensor of shape (b, C, H, W)
-            Images.
-
-        Returns
-        -------
-        code : tensor of shape (b, n_components)
-            The codes.
+        {images to codes}
         """
         return self.code(self.convolutions(x).flatten(1))  # (b, n_components)
 
@@ -122,18 +116,11 @@ class MapDecoder(nn.Module):
         self.convolutions = nn.Sequential(*stages[:-2])  # the image itself is neither normalised nor rectified
         self.to(memory_format=torch.channels_last)
 
+    @with_shared_docs
     def forward(self, z):  # (b, n_components)
         """Decode codes.
 
-        Parameters
-        ----------
-        z : tensor of shape (b, n_components)
-            Codes.
-
-        Returns
-        -------
-        x : tensor of shape (b, C, H, W)
-            Images, without an activation.
+        {codes to images}
         """
         return self.convolutions(self.dense(z).unflatten(1, self.smallest_map))  # (b, C, H, W)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from ._augmentation import send
+from ._sending import send
 
 N_NUMBERS = 10  # random ones, that a distortion asks of an image
 _N_PARAMETERS = 8  # that it makes of them at most

@@ -15,8 +15,9 @@ from .._engine import (
     renew_batch_statistics,
 )
 from ..base._published import published
-from ..nn._augmentation import coarse_noise, send
+from ..nn._augmentation import coarse_noise
 from ..nn._losses import ReconstructionLoss
+from ..nn._sending import send
 from ..nn._unet import Denoiser, build_denoiser
 
 
@@ -100,9 +101,8 @@ class DenoisingAutoencoder(BaseRowMaker):
     Imaging with Deep Learning. There cells have one size, 8 of 128 pixels, noise with a standard deviation of 0.2 is
     added to the brain alone, a place is scored by its absolute error, filtered by medians, and the network is deeper
     and wider. Sizes drawn from a range, and a unit that follows the data, are ours: with one size alone, lesions of
-    several sizes were found worse.  Alain, Bengio (2014),
-    What regularized auto-encoders learn from the data-generating distribution, Journal of Machine Learning Research 15,
-    for what the best network gives.
+    several sizes were found worse. Alain, Bengio (2014), What regularized auto-encoders learn from the data-generating
+    distribution, Journal of Machine Learning Research 15, for what the best network gives.
 
     Examples
     --------

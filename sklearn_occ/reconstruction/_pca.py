@@ -110,18 +110,13 @@ class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseO
         self.image_shape = image_shape
         self.random_state = random_state
 
+    @with_shared_docs
     def transform(self, X):
         """Return the codes of the rows, `z = W (x - mean)`.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
+        {rows as fitted}
 
-        Returns
-        -------
-        codes : ndarray of shape (n, n_components_)
-            In the precision of X; float32 for uint8 images.
+        {codes in the precision of X}
         """
         check_is_fitted(self)
         rows = self._read_X(X, reset=False)
@@ -130,13 +125,11 @@ class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseO
             codes[block] = self._centred(rows[block]) @ self.pca_.components_.T
         return codes
 
+    @with_shared_docs
     def inverse_transform(self, X):
         """Return rows of codes, `mean + W' z`.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, n_components_)
-            Codes, as `transform` returns them.
+        {codes of transform}
 
         Returns
         -------
@@ -156,13 +149,11 @@ class PCAReconstruction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseO
             rows[block] = codes[block] @ self.pca_.components_ + self.pca_.mean_
         return rows.reshape(len(codes), *self._fit_state.row_shape)
 
+    @with_shared_docs
     def reconstruct(self, X):
         """What the components keep of each row, `mean + W' W (x - mean)`, in the layout of X.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
+        {rows as fitted}
 
         Returns
         -------

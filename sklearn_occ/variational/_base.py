@@ -7,6 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from .._docstrings import with_shared_docs
 from .._engine import BaseCodes, DrawingNet, reconstructed_variance, total_variance
 from .._warning import warn
 from ..base._input import as_array, float_dtype
@@ -54,15 +55,13 @@ class BaseCascade(BaseVariational):
     def _decoder(self):
         return self._cascade.decoder
 
+    @with_shared_docs
     def reconstruct_parts(self, X):
         """What each of the two autoencoders makes of the rows by itself.
 
         Their mean before the output's activation gives what `reconstruct` returns.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
+        {rows as fitted}
 
         Returns
         -------

@@ -6,8 +6,8 @@ from torch import nn
 from .._docstrings import with_shared_docs
 from .._engine import Steps
 from ..base._published import published
-from ..nn._augmentation import send
 from ..nn._losses import mean_squared_error, row_error
+from ..nn._sending import send
 from ..nn._variational import (
     VariationalAutoencoder,
     build_variational_decoder,

@@ -77,6 +77,14 @@ def test_a_checkpoint_knows_auto_by_its_number(table, tmp_path, monkeypatch):
     assert (trained.history_[:, "dur"]) == (occ.history_[:, "dur"])
 
 
+def test_a_checkpoint_of_another_warm_up_is_refused(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(DeepSVDD, "_budgets", {name: Steps(images=40, table=40) for name in DeepSVDD._budgets})
+    params = {"objective": "soft-boundary", "pretrain_epochs": 0, "batch_size": 8, "checkpoint": tmp_path / "fit.pt"}
+    occ = quick("DeepSVDD", max_epochs="auto", **params).fit(table)
+    with pytest.raises(ValueError, match="warm_up"):
+        quick("DeepSVDD", max_epochs=occ.max_epochs_, **params).fit(table)
+
+
 def test_a_share_of_the_epochs_is_at_least_one():
     assert [share_of_epochs("auto", 1 / 16, epochs) for epochs in (1, 16, 1000)] == [1, 1, 62]
     assert share_of_epochs(60, 1 / 16, 1000) == 60

@@ -170,5 +170,14 @@ def test_lines_wait_a_moment_between_two_writings(terminal, monkeypatch):
     assert terminal.shown() == "last"
 
 
+def test_a_line_is_cut_to_the_terminal(terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "10")
+    line = Line()
+    line.write("longer than ten columns")
+    assert terminal.lines() == ["longer th"]
+    line.erase()
+    assert terminal.shown() == ""
+
+
 def test_durations():
     assert [duration(seconds) for seconds in (7, 750, 11100)] == ["0:07", "12:30", "3 h 05 min"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from conftest import quick
 
-from sklearn_occ.nn._augmentation import send
+from sklearn_occ.nn._sending import send
 
 
 def test_what_lies_there_stays_itself():

@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from ..._docstrings import with_shared_docs
 from ...base._input import float_dtype
 from ._rows import BaseRowMaker, has_way_back
 
@@ -29,31 +30,24 @@ class BaseCodes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRowMaker)
         super().__init__(**rows_and_engine)
         self.n_components = n_components
 
+    @with_shared_docs
     def transform(self, X):
         """Return the codes of the rows, `z = E(x)`; the mean where the encoder gives a distribution.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
+        {rows as fitted}
 
-        Returns
-        -------
-        codes : ndarray of shape (n, n_components_)
-            In the precision of X; float32 for uint8 images.
+        {codes in the precision of X}
         """
         check_is_fitted(self)
         X = self._read_X(X, reset=False)
         return self._codes(X).astype(float_dtype(X), copy=False)
 
     @available_if(has_way_back)
+    @with_shared_docs
     def inverse_transform(self, X):
         """Return rows of codes, `D(z)`.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, n_components_)
-            Codes, as `transform` returns them.
+        {codes of transform}
 
         Returns
         -------

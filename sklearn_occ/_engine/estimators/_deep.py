@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
 from ..._device import available_device
+from ..._docstrings import with_shared_docs
 from ..._warning import warn
 from ...base._fit_state import FitState
 from ...base._one_class import BaseOneClass, finite
@@ -314,16 +315,14 @@ class BaseDeepOneClass(BaseOneClass):
         return self.verbose if self.verbose != "auto" and is_main(self.device) else 0
 
     @available_if(lambda self: self._score_has_parts)
+    @with_shared_docs
     def score_parts(self, X):
         """Score the parts of each row's score, by name; each is higher = more like the majority, as scores are.
 
         The class docstring says what the parts are and how they make the score. Where the method has
         `score_function`, a name given there makes the score that part.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
+        {rows as fitted}
 
         Returns
         -------

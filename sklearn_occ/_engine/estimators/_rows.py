@@ -8,6 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from ..._docstrings import with_shared_docs
 from ...base._anomaly_map import anomaly_map as reconstruction_map
 from ...base._input import as_array, float_dtype
 from ._deep import BaseDeepOneClass
@@ -56,13 +57,11 @@ class BaseRowMaker(BaseDeepOneClass):
         return self.image_shape_ or (self.n_features_in_,)
 
     @available_if(has_way_back)
+    @with_shared_docs
     def reconstruct(self, X):
         """What the network makes of each row, by way of its code where the method has codes, in the layout of X.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, d), (n, H, W) or (n, C, H, W)
-            Rows of the shape that was fitted.
+        {rows as fitted}
 
         Returns
         -------

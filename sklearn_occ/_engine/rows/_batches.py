@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 import torch
 
-from ...nn._augmentation import send
+from ...nn._sending import send
 
 _CHUNK_VALUES = 2**22  # values gathered at a time: 16 MiB of float32
 BUFFER_BYTES = 2**27  # rows that are shuffled among themselves, and read at a time

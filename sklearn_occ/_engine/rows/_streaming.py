@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from ...nn._augmentation import send
+from ...nn._sending import send
 from . import _batches
 from ._batches import ResidentBatches, dtype_on_device, resident
 
