@@ -17,7 +17,7 @@ from skorch.callbacks import Callback
 
 from sklearn_occ import CAE, OCSVM, SAE
 from sklearn_occ._detectors import all_detectors, has_parameter
-from sklearn_occ._engine import BaseDeepOneClass
+from sklearn_occ._engine import BaseDeepOneClass, Steps
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs so; some tests press Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -136,6 +136,14 @@ def make_deep(request):
 def same_weights():
     """Networks that a test makes by itself begin with the same weights in each run."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def short_budgets(monkeypatch):
+    """What is not given a number of epochs, such as a first stage, trains for five."""
+    for detector in all_detectors().values():
+        if hasattr(detector, "_budgets"):
+            monkeypatch.setattr(detector, "_budgets", dict.fromkeys(detector._budgets, Steps(images=5, table=5)))
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from sklearn_occ.__main__ import main
 from sklearn_occ.comparison import _fit, _methods, load_data, parse_methods
 from sklearn_occ.datasets import load_one_class_digits
 
+pytestmark = pytest.mark.usefixtures("short_budgets")
 TIMES = {"fit_seconds", "score_seconds", "samples_per_second"}
 
 
